@@ -1,0 +1,29 @@
+# Each target sets up what it needs: Python 3.11+ with its venv module and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= config/nexo-bridge.toml
+
+.PHONY: demo test check run coverage clean
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sandbox]'
+	@touch $@
+
+demo: $(VENV)/ready
+	@$(BIN)/nexo-bridge demo
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+run: $(VENV)/ready
+	$(BIN)/nexo-bridge run --config $(CONFIG)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,80 @@
+"""The journal's own language: entries, references, queries.
+
+Two kinds of entry matter. *Inputs* are the stamped events as the core saw them: replay feeds them. *Decisions* are
+what the core wrote down before acting: recovery reads them. A *meta* entry opens every start and anchors pruning.
+
+An entry has a full body (stored sealed, read by recovery and replay) and a public projection (stored in clear, read
+by list, show, logs and export). The projection is an allow-list: what is not put into it is not shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+FORMAT = 1
+"""Version of the entry formats below. A change raises it, adds one upcaster and one recorded old journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where and when an event happened: given by the runner, the core's only clock and counter.
+
+    Attributes:
+        number: journal number, rising by one, unique in this journal.
+        wall: seconds since the epoch, UTC. May jump.
+        mono: seconds of a monotonic clock of this process. Never jumps, means nothing after a restart.
+    """
+
+    number: int
+    wall: float
+    mono: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal.
+
+    Attributes:
+        kind: input, decision or meta.
+        name: the event's or decision's name, e.g. ``Arrived`` or ``Asking``.
+        exchange: id of the exchange it belongs to, None for the rest.
+        body: everything, as JSON; stored sealed.
+        public: the redacted projection; stored in clear.
+        refs: (name, value) pairs by which the exchange can be found again.
+        format: entry format it was written in; after reading always ``FORMAT``.
+    """
+
+    stamp: Stamp
+    kind: Literal["input", "decision", "meta"]
+    name: str
+    exchange: str | None
+    body: Json
+    public: Json = field(default_factory=dict)
+    refs: tuple[tuple[str, str], ...] = ()
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Exchanges whose decisions carry all of ``refs``, newest first.
+
+    Attributes:
+        refs: (name, value) pairs, all must match.
+        since: only exchanges begun at or after this wall time (seconds since the epoch).
+        limit: at most so many exchanges.
+    """
+
+    refs: tuple[tuple[str, str], ...]
+    since: float = 0.0
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All decisions of one exchange, oldest first: what ``Lookup`` finds and what recovery folds."""
+
+    exchange: str
+    entries: tuple[Entry, ...]
