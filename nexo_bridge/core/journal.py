@@ -44,6 +44,7 @@ class Entry:
         body: everything, as JSON; stored sealed.
         public: the redacted projection; stored in clear.
         refs: (name, value) pairs by which the exchange can be found again.
+        settles: this decision ends its exchange; an exchange is open from its first decision to this one.
         format: entry format it was written in; after reading always ``FORMAT``.
     """
 
@@ -54,6 +55,7 @@ class Entry:
     body: Json
     public: Json = field(default_factory=dict)
     refs: tuple[tuple[str, str], ...] = ()
+    settles: bool = False
     format: int = FORMAT
 
 
