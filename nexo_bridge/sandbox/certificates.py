@@ -1,7 +1,8 @@
 """The sandbox's certificate authority, and the certificates of its gateway and its devices.
 
-P-256 keys, since a start must not take a second. Everything lies in one folder and is kept over restarts, so that
-a bridge configured once goes on working: only what is missing, expired or names the wrong host is made anew.
+P-256 keys, since a start must not take a second. Everything lies in one folder and is kept over restarts, so
+that a bridge configured once goes on working: only what is missing, expired or names the wrong host is made
+anew.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Authority:
         self._certificate, self._key = loaded
 
     def server(self, hosts: Sequence[str]) -> KeyPair:
-        """A gateway certificate whose subject alternative names cover ``hosts``; kept if the stored one does."""
+        """A gateway certificate whose alternative names cover ``hosts``; kept if the stored one does."""
         pair = KeyPair(self.folder / "server.pem", self.folder / "server.key")
         loaded = _load(pair)
         if loaded is None or not self._valid(loaded[0]) or not set(hosts) <= _names(loaded[0]):
@@ -206,6 +207,6 @@ def _store(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePr
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     pair.key.unlink(missing_ok=True)  # a leftover would keep its own, wider mode
-    with open(os.open(pair.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(pair.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
     pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -32,7 +32,12 @@ class Clock(Protocol):
 async def pause(clock: Clock, delay: float) -> None:
     """Wait ``delay`` seconds of ``clock``."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(delay, lambda: over.done() or over.set_result(None))
+
+    def end() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = clock.call_later(delay, end)
     try:
         await over
     finally:

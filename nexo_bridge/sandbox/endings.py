@@ -1,4 +1,4 @@
-"""How a sale ends, told by the last two digits of its amount in minor units. A closed list, for sales only."""
+"""How a sale ends, told by the last two digits of its minor amount. A closed list, for sales only."""
 
 from __future__ import annotations
 

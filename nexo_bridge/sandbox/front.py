@@ -1,7 +1,7 @@
-"""The sandbox's HTTP server: terminates TLS itself, so that the client certificate and every byte are in its hands.
+"""The sandbox's HTTP server: terminates TLS itself, so that certificate and every byte are in its hands.
 
-An ASGI server neither hands the verified client certificate to the application nor lets it cut an answer in the
-middle; both are what this sandbox is for. One task per connection, HTTP/1.1 with keep-alive through h11.
+An ASGI server neither hands the verified client certificate to the application nor lets it cut an answer in
+the middle; both are what this sandbox is for. One task per connection, HTTP/1.1 with keep-alive through h11.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 
 from nexo_bridge.sandbox.certificates import KeyPair
-from nexo_bridge.sandbox.wire import Answer, Handler, PeerCertificate, Problem, Request, Wire
+from nexo_bridge.sandbox.wire import Answer, Handler, PeerCertificate, PlatformError, Request, Wire
 
 _BODY_CAP = 1 << 20
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 def server_tls(pair: KeyPair, ca: Path, *, client_certificate: ssl.VerifyMode) -> ssl.SSLContext:
     """TLS 1.2 or 1.3 with the gateway's certificate; blocks on files.
 
-    ``CERT_REQUIRED`` refuses a peer without a certificate of ``ca`` in the handshake, ``CERT_OPTIONAL`` only one
-    with another certificate.
+    ``CERT_REQUIRED`` refuses a peer without a certificate of ``ca`` in the handshake, ``CERT_OPTIONAL`` only
+    one with another certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -39,7 +39,7 @@ def server_tls(pair: KeyPair, ca: Path, *, client_certificate: ssl.VerifyMode) -
 
 
 class Front:
-    """One listening port. ``handler`` gets each request and must return an answer or raise ``Problem``."""
+    """One listening port. ``handler`` answers each request or raises ``PlatformError``."""
 
     def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         self._handler = handler
@@ -102,11 +102,11 @@ class Front:
     async def _answer(self, request: Request) -> Answer:
         try:
             return await self._handler(request)
-        except Problem as problem:
+        except PlatformError as problem:
             return problem.answer()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault of one answer must not end the sandbox
             _log.exception("the sandbox failed at %s %s", request.method, request.path)
-            return Problem(500, "INTERNAL", "The sandbox has a fault").answer()
+            return PlatformError(500, "INTERNAL", "The sandbox has a fault").answer()
 
 
 async def _read_request(
@@ -167,7 +167,7 @@ async def _write_answer(connection: h11.Connection, writer: asyncio.StreamWriter
 
 async def _refuse(connection: h11.Connection, writer: asyncio.StreamWriter, status: int) -> None:
     if connection.our_state is h11.IDLE:
-        answer = Problem(
+        answer = PlatformError(
             status, "BAD_REQUEST", "This is not a request the sandbox can read", connection="close"
         )
         await _write_answer(connection, writer, answer.answer())

@@ -1,4 +1,4 @@
-"""OAuth2 of the platform: merchants-credentials, client credentials, tokens that expire and are bound to a device."""
+"""OAuth2 of the platform: merchants-credentials, and tokens that expire and belong to one device."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Client:
 class TokenOffice:
     """Knows the clients of the devices and which device a token is for.
 
-    Secrets and the signing key derive from ``key``: a sandbox restarted on the same state honours the tokens it
-    issued before, as a platform would.
+    Secrets and the signing key derive from ``key``: a sandbox restarted on the same state honours the tokens
+    it issued before, as a platform would.
     """
 
     def __init__(self, key: bytes, serials: Iterable[str], clock: Clock, token_life: int = 300) -> None:

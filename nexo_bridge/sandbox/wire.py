@@ -23,7 +23,7 @@ class Wire(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PeerCertificate:
-    """The client certificate TLS has verified; ``serial`` is the device's, from the subject's serialNumber."""
+    """The client certificate TLS verified; ``serial`` is the device's, the subject's serialNumber."""
 
     name: str
     serial: str
@@ -55,7 +55,7 @@ class Answer:
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
-class Problem(Exception):
+class PlatformError(Exception):
     """A refusal by the platform: becomes an ``application/problem+json`` answer (RFC 9457)."""
 
     def __init__(self, status: int, code: str, title: str, detail: str = "", **headers: str) -> None:

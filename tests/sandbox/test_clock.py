@@ -13,8 +13,12 @@ def test_what_falls_due_runs_in_order_at_its_own_time() -> None:
     def note(name: str) -> None:
         seen.append((name, (clock.now() - start).total_seconds()))
 
+    def first() -> None:
+        note("first")
+        clock.call_later(0.5, lambda: note("between"))
+
     clock.call_later(2, lambda: note("second"))
-    clock.call_later(1, lambda: (note("first"), clock.call_later(0.5, lambda: note("between")), None)[-1])
+    clock.call_later(1, first)
     clock.call_later(1, lambda: note("never")).cancel()
     clock.call_later(9, lambda: note("later"))
     clock.advance(3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from nexo_bridge.sandbox.certificates import Authority, KeyPair
 from nexo_bridge.sandbox.front import Front, server_tls
-from nexo_bridge.sandbox.wire import Answer, PeerCertificate, Problem, Request, Wire, json_answer
+from nexo_bridge.sandbox.wire import Answer, PeerCertificate, PlatformError, Request, Wire, json_answer
 
 LOOPBACK = "127.0.0.1"
 Ask = Callable[[Request], Answer]
@@ -78,7 +79,7 @@ async def test_requests_arrive_whole_and_connections_are_kept(served: Served, pl
 
 async def test_a_problem_becomes_problem_json(served: Served, plain: str) -> None:
     def refuse(request: Request) -> Answer:
-        raise Problem(429, "TOO_MANY", "Slow down", "one at a time", Retry_After="3")
+        raise PlatformError(429, "TOO_MANY", "Slow down", "one at a time", Retry_After="3")
 
     served.reply = refuse
     async with httpx.AsyncClient(base_url=plain) as client:
@@ -180,8 +181,6 @@ async def test_closing_ends_open_connections(served: Served) -> None:
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     await reader.readuntil(b"}")
     await front.close()
-    try:
+    with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
-    except ConnectionResetError:
-        pass
     writer.close()
