@@ -57,7 +57,7 @@ class DocumentEnd:
                     fault = self._skipped(buffer)
                 case _In.QUOTES:
                     fault = self._quotes(buffer)
-                case _In.TAG:
+                case _:
                     fault = self._tag_end(buffer)
                     if self._root is not None and self._open == 0:
                         return self._at

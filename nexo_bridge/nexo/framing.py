@@ -1,12 +1,12 @@
 """Bytes of a connection in, whole messages out. No I/O and no clock.
 
 Rule 1. A message is preceded by its length: four bytes, most significant first, not counting themselves.
-Rule 2. A message whose first byte is ``<``, white space or a byte order mark has no length before it. It ends
-        with the end tag of its root element, and is answered without a length too.
-Rule 3. The two never collide: a length that begins with one of those bytes would be far above any cap we allow,
-        and so would be the first four bytes of HTTP, TLS, ZVT and the others that reach a wrong port.
-Rule 4. The same bytes give the same events, whatever pieces they arrive in. So a fault that ends the connection
-        waits for the first 1 KiB of the message (or for ``receive_end``): that is what a Reject event quotes.
+Rule 2. A message whose first byte is ``<``, white space or a byte order mark has no length before it. It
+        ends with the end tag of its root element, and is answered without a length too.
+Rule 3. The two never collide: a length that begins with one of those bytes would be far above any cap we
+        allow, and so would be the first four bytes of HTTP, TLS, ZVT and the others that reach a wrong port.
+Rule 4. The same bytes give the same events, whatever pieces they arrive in. So a fault that ends the
+        connection waits for the first 1 KiB of the message (or for ``receive_end``): Reject events quote it.
 Rule 5. What follows a fault that ends the connection is never looked at.
 
 Source: the transport protocol as four vendors implement it (the document itself is not public); rule 2 is the

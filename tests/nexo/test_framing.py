@@ -30,6 +30,23 @@ def only_fault(stream: bytes, *, max_size: int = 2000) -> FrameFault:
     return fault
 
 
+def flat(seen: list[Frame | FrameFault]) -> list[tuple[object, ...]]:
+    """Comparable by value: refusals are exceptions, which compare by identity."""
+    return [
+        (event.data, event.framed)
+        if isinstance(event, Frame)
+        else (
+            type(event.refusal),
+            event.refusal.text,
+            event.start,
+            event.survives,
+            event.framed,
+            event.protocol,
+        )
+        for event in seen
+    ]
+
+
 def test_a_length_counts_the_message_alone() -> None:
     assert frame(b"<a/>") == b"\x00\x00\x00\x04<a/>"
     assert frame(b"<a/>", framed=False) == b"<a/>"
@@ -89,19 +106,19 @@ def test_exactly_the_cap_passes_framed_and_bare() -> None:
     assert isinstance(only_fault(message, max_size=len(message) - 1).refusal, FrameTooLarge)
 
 
-@pytest.mark.parametrize("stream", [b"\x7f\xff\xff\xff", b"<a>"])
-def test_never_more_than_one_kib_is_taken_beyond_the_cap(stream: bytes) -> None:
-    """A reader that asks ``room`` before each read takes at most header + 1 KiB, or cap + 1 KiB of a bare one."""
-    cap, taken = 3000, 0
-    framer = Framer(cap)
+@pytest.mark.parametrize(("stream", "limit"), [(b"\x7f\xff\xff\xff", 4), (b"<a>", 3000)])
+def test_never_more_than_one_kib_is_taken_beyond_the_cap(stream: bytes, limit: int) -> None:
+    """A reader asks ``room`` before each read: header + 1 KiB at most, or cap + 1 KiB of a bare message."""
+    taken = 0
+    framer = Framer(3000)
     supply = bytearray(stream + b"x" * 20_000)
     while (event := framer.next_event()) is None:
         assert framer.room > 0
-        taken += len(chunk := bytes(supply[: framer.room]))
+        taken += len(chunk := bytes(supply[: min(framer.room, 700)]))
         framer.receive_data(chunk)
         del supply[: len(chunk)]
     assert isinstance(event, FrameFault)
-    assert taken == (4 if stream[0] else cap) + QUOTED if stream != b"<a>" else taken == cap + QUOTED
+    assert limit < taken <= limit + QUOTED
     assert framer.room == 0
     framer.receive_data(b"more")
     assert framer.next_event() is None
@@ -140,7 +157,7 @@ def test_unfinished_and_failing_say_which_deadline_runs() -> None:
 
 @pytest.mark.parametrize("stream", [frame(LOGIN)[:2], frame(LOGIN)[:-1], LOGIN[:-1], b"\xef"])
 def test_h21_a_message_cut_by_the_end_of_the_stream_is_a_fault(stream: bytes) -> None:
-    fault = only_fault(frame(LOGIN) * 0 + stream)
+    fault = only_fault(stream)
     assert "cut off" in fault.refusal.text
     assert fault.start == stream
     assert not fault.survives
@@ -177,7 +194,7 @@ def test_h24_h28_other_protocols_are_named(stream: bytes, protocol: str) -> None
     assert fault.start == stream[:QUOTED]
     assert not fault.survives
     assert not fault.answerable
-    assert events([bytes([byte]) for byte in stream]) == [only_fault(stream)] or fault.refusal.text
+    assert flat(events([bytes([byte]) for byte in stream])) == flat([fault])
 
 
 def test_json_is_refused_by_name_and_survived_when_its_length_is_known() -> None:
@@ -221,26 +238,10 @@ def test_a_cap_must_leave_lengths_apart_from_other_protocols() -> None:
 
 
 PIECES = st.sampled_from([
-    frame(LOGIN), LOGIN, b"\r\n", b" ", b"\r\n\r\n\x00\r\nQUIT\n", frame(b""), frame(b"{}"), b"{", b"<a>", b"</a>",
-    b"<!--", b"-->", b"<![CDATA[", b"]]>", b"\xef\xbb\xbf", b"GET /", b"\x00", b"\x16\x03", b"x" * 40, frame(b"y" * 50),
+    frame(LOGIN), LOGIN, b"\r\n", b" ", b"\r\n\r\n\x00\r\nQUIT\n", frame(b""), frame(b"{}"), b"{",
+    b"<a>", b"</a>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"\xef\xbb\xbf", b"GET /", b"\x00", b"\x16\x03",
+    b"x" * 40, frame(b"y" * 50),
 ])  # fmt: skip
-
-
-def flat(seen: list[Frame | FrameFault]) -> list[tuple[object, ...]]:
-    """Comparable by value: refusals are exceptions, which compare by identity."""
-    return [
-        (event.data, event.framed)
-        if isinstance(event, Frame)
-        else (
-            type(event.refusal),
-            event.refusal.text,
-            event.start,
-            event.survives,
-            event.framed,
-            event.protocol,
-        )
-        for event in seen
-    ]
 
 
 @given(
