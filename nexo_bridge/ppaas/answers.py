@@ -1,8 +1,8 @@
 """Reading an HTTP answer into an ``Outcome``: rule R4, and nothing else.
 
-An answer is taken as *no* or *yes* only when every byte of it arrived and every field that matters could be
-read. Whatever is odd is ``Unknown``: the core settles that by asking again, never by sending again. Reasons are
-our own words; the peer's text goes nowhere.
+An answer is taken as *no* or *yes* only when every byte of it arrived and every field that matters could
+be read. Whatever is odd is ``Unknown``: the core settles that by asking again, never by sending again.
+Reasons are our own words; the peer's text goes nowhere.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ def load(headers: Mapping[str, str], body: bytes) -> Any:
     """The JSON document in ``body``.
 
     Raises:
-        UnreadableError: too long, compressed, not UTF-8, not JSON, a key given twice, not a finite number, a lone
-            surrogate, or nested deeper than ``MAX_DEPTH``.
+        UnreadableError: too long, compressed, not UTF-8, not JSON, a key given twice, not a finite number,
+            a lone surrogate, or nested deeper than ``MAX_DEPTH``.
     """
     if len(body) > MAX_BODY:
         raise UnreadableError("too long")
@@ -217,8 +217,8 @@ _READ = frozenset(
 def transaction(document: Any) -> Transaction:
     """One transaction of an answer.
 
-    Identity, status and amounts must be right. What only decorates (codes, brand, picture) is left out when it is
-    of a wrong type, and unknown fields are kept in ``other``.
+    Identity, status and amounts must be right. What only decorates (codes, brand, picture) is left out when
+    it is of a wrong type, and unknown fields are kept in ``other``.
 
     Raises:
         UnreadableError: a required field is missing, or one that matters has a wrong type or value.

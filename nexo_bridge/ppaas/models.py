@@ -1,9 +1,9 @@
 """What PPaaS is told and what it says: bodies, answers and the outcomes made of them.
 
 Outcomes of a call that may move money are five, never fewer: ``Approved``, ``Declined``, ``Pending``,
-``NotSent`` (certain: nothing was done) and ``Unknown`` (it may have happened). Calls that ask rather than move
-have three more readable answers: ``Absent``, ``Accepted`` and ``TerminalIs``. Which HTTP answer becomes which is
-rule R4.
+``NotSent`` (certain: nothing was done) and ``Unknown`` (it may have happened). Calls that ask rather than
+move have three more readable answers: ``Absent``, ``Accepted`` and ``TerminalIs``. Which HTTP answer becomes
+which is rule R4.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class CardCreate(Body):
 class QrCreate(Body):
     """Row ``create_qr`` (stated); ``scanned_payment_id`` is what the cashier scanned from the customer."""
 
-    payment_type: str = Field(min_length=1, max_length=10)
+    payment_type: str = Field(min_length=1, max_length=32)
     payment_scenario: Literal["consumerscan", "merchantscan"]
     scanned_payment_id: Secret | None = None
     client_transaction_id: str

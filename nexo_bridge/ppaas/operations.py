@@ -1,8 +1,8 @@
 """The table of operations: every call the bridge makes after it has a session, one row each.
 
-The rows are those of ``docs/ppaas-contract.md``. Marks: *stated* by the platform's documentation, *derived* from
-it, *assumed* by us; paths of assumed rows are the ones a real platform may well name otherwise, so any path can
-be overridden (``[platform.paths]``). De-duplication is assumed for no row.
+The rows are those of ``docs/ppaas-contract.md``. Marks: *stated* by the platform's documentation, *derived*
+from it, *assumed* by us; paths of assumed rows are the ones a real platform may well name otherwise, so any
+path can be overridden (``[platform.paths]``). De-duplication is assumed for no row.
 """
 
 from __future__ import annotations
