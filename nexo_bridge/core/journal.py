@@ -9,6 +9,7 @@ by list, show, logs and export). The projection is an allow-list: what is not pu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -80,3 +81,23 @@ class History:
 
     exchange: str
     entries: tuple[Entry, ...]
+
+
+UPCASTERS: tuple[Callable[[Entry], Entry], ...] = ()
+"""``UPCASTERS[n - 1]`` brings an entry of format n to format n + 1; there are ``FORMAT - 1`` of them."""
+
+
+def upcast(entry: Entry, steps: tuple[Callable[[Entry], Entry], ...] = UPCASTERS) -> Entry:
+    """``entry`` as today's program reads it: each step lifts it by one format.
+
+    Raises:
+        ValueError: it was written by a newer version.
+    """
+    if entry.format > len(steps) + 1:
+        raise ValueError(
+            f"written by a newer version of nexo-bridge (entry format {entry.format}, this one knows "
+            f"{len(steps) + 1}); upgrade it"
+        )
+    for step in steps[entry.format - 1 :]:
+        entry = step(entry)
+    return entry
