@@ -1,7 +1,7 @@
 """The platform's environments: four bases each, from a preset file that runtime reads.
 
-Presets follow the platform's printed table, also where it looks like a slip; a note then says so. Every base can be
-set otherwise in ``[platform]``.
+Presets follow the platform's printed table, also where it looks like a slip; a note then says so. Every base
+can be set otherwise in ``[platform]``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Environment:
     """
 
     name: str
-    bases: Mapping[str, str]
+    bases: dict[str, str]
     marks: Mapping[str, Mark]
     notes: tuple[str, ...] = ()
 
@@ -55,7 +55,9 @@ def parse(preset: bytes) -> Environment:
         raise ConfigurationError(
             "platform.environment: the preset has no name or unreadable notes; install it again"
         )
-    bases = {base: base_url(f"preset {name}, {base}", _text(tree, "bases", base)) for base in BASES}
+    bases: dict[str, str] = {
+        base: base_url(f"preset {name}, {base}", _text(tree, "bases", base)) for base in BASES
+    }
     marks: dict[str, Mark] = {}
     for base in BASES:
         mark = _text(tree, "marks", base)
