@@ -1,0 +1,105 @@
+"""``nexo-bridge check-config``: what is wrong with a configuration, or what is in force and why."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.redaction import printable
+from nexo_bridge.runtime.settings import Reading, read_settings
+from nexo_bridge.runtime.settings_mistakes import setting_name
+from nexo_bridge.runtime.settings_sources import leaves
+
+WRONG = 78
+"""EX_CONFIG of sysexits.h; systemd does not restart after it (RestartPreventExitStatus)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Exit code 0: the configuration is good; 78: it is not, and each mistake is a line on standard error."""
+    path: Path = arguments.config
+    try:
+        reading = read_settings(path)
+    except ConfigurationError as error:
+        reading = Reading(None, {}, (str(error).removeprefix(f"{path}: "),))
+    (_print_json if arguments.json else _print_lines)(path, reading)
+    return WRONG if reading.settings is None else 0
+
+
+def _print_lines(path: Path, reading: Reading) -> None:
+    for mistake in reading.mistakes:
+        print(f"{path}: {mistake}", file=sys.stderr)
+    if reading.settings is None:
+        return
+    lines = _in_force(reading)
+    width = max(len(name) for name, _, _ in lines)
+    for name, value, origin in lines:
+        shown = "not set" if value is None else printable(json.dumps(value, ensure_ascii=False))
+        print(f"{name:{width}}  {shown:40}  {origin}")
+    for note in _notes(reading):
+        print(f"note: {note}")
+    print(f"{path} is good")
+
+
+def _print_json(path: Path, reading: Reading) -> None:
+    settings = [
+        {"name": name, "value": value, "origin": origin} for name, value, origin in _in_force(reading)
+    ]
+    told = {
+        "file": str(path),
+        "valid": reading.settings is not None,
+        "mistakes": reading.mistakes,
+        "notes": _notes(reading),
+        "settings": settings,
+    }
+    print(json.dumps(told, indent=2))
+
+
+def _in_force(reading: Reading) -> list[tuple[str, Any, str]]:
+    """(name, value, origin) of every setting; none while there are mistakes."""
+    if reading.settings is None:
+        return []
+    values = leaves(reading.settings.projection())
+    return [
+        (setting_name(place), value, reading.origins.get(place, "default")) for place, value in values.items()
+    ]
+
+
+def _notes(reading: Reading) -> list[str]:
+    """What is allowed and worth knowing."""
+    notes = list(reading.notes)
+    settings = reading.settings
+    if settings is None:
+        return notes
+    for index, listener in enumerate(settings.listen):
+        if not _stays_here(listener.host):
+            notes.append(
+                f"listen[{index}].host: everybody who reaches {listener.host} can pay here, TCP asks for no name; "
+                "keep it in the shop's own network"
+            )
+    if not settings.login_required:
+        notes.append("login_required: false serves a POS that never logged in")
+    if not settings.platform.fence:
+        notes.append(
+            "platform.fence: without it a payment that was perhaps never created stays open until nexo-bridge resolve"
+        )
+    folder = settings.journal.path.parent
+    if not folder.is_dir():
+        notes.append(f"journal.path: the folder {folder} does not exist yet; the daemon does not make it")
+    return notes
+
+
+def _stays_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,119 @@
+"""Says what is wrong with a configuration: one line for each mistake, naming the setting and the fix."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nexo_bridge.redaction import printable
+from nexo_bridge.runtime.settings_sources import Place, variable
+
+_NAMED_TABLES = ("terminals", "pos", "brands")
+_FROM_PRESET = tuple(("platform", base) for base in ("auth", "device_auth", "api", "device_api"))
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def setting_name(place: Place) -> str:
+    """``place`` as a reader of the file would write it: ``terminals."POI00001".serial``, ``listen[0].port``."""
+    shown = ""
+    for index, part in enumerate(place):
+        if isinstance(part, int):
+            shown += f"[{part}]"
+            continue
+        quoted = not _BARE_KEY.fullmatch(part) or (index == 1 and place[0] in _NAMED_TABLES)
+        shown += ("." if shown else "") + (f'"{printable(part, 60)}"' if quoted else printable(part, 60))
+    return shown
+
+
+def mistakes(error: ValidationError, model: type[BaseModel], origins: Mapping[Place, str]) -> tuple[str, ...]:
+    """One line for each error; a setting that came from the environment is named as its variable."""
+    errors = error.errors(include_url=False)
+    if any(details["loc"] == ("platform", "environment") for details in errors):
+        # Without an environment there is no preset: its bases are not missing, they are not known yet.
+        errors = [it for it in errors if not (it["type"] == "missing" and it["loc"] in _FROM_PRESET)]
+    errors.sort(
+        key=lambda details: details["type"] != "extra_forbidden"
+    )  # a misspelt name explains a missing one
+    return tuple(_line(details, model, origins) for details in errors)
+
+
+def _line(details: ErrorDetails, model: type[BaseModel], origins: Mapping[Place, str]) -> str:
+    place: Place = tuple(part for part in details["loc"] if part != "[key]")
+    name = variable(place) if origins.get(place) == "environment" else setting_name(place)
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{name}: unknown setting; {_nearest(place, model)}"
+    if kind == "missing":
+        return f"{name}: missing; {_example(place, model)}"
+    if kind == "value_error":
+        text = str(context["error"])
+        return f"{name}: {text}" if name and not text.startswith(f"{name}.") else text
+    if kind == "literal_error":
+        return f"{name}: {_found(details)} is not one of the values; write {context['expected']}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{name}: must be a table; write [{setting_name(place)}]"
+    if kind in ("tuple_type", "list_type"):
+        return f"{name}: must be a list of tables; write [[{setting_name(place)}]]"
+    if kind == "too_short":
+        return f"{name}: empty; {_example(place, model)}"
+    wanted = details["msg"].removeprefix("Input ").partition(", unable to")[0]
+    return f"{name}: {wanted}; {_found(details)} was found, correct it"
+
+
+def _found(details: ErrorDetails) -> str:
+    value = details["input"]
+    shown = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f'"{value}"'
+        if isinstance(value, str)
+        else str(value)
+    )
+    return printable(shown, 60)
+
+
+def _nearest(place: Place, model: type[BaseModel]) -> str:
+    known = list(_fields(place[:-1], model))
+    near = difflib.get_close_matches(str(place[-1]), known, 1, 0.6)
+    if near:
+        return f"did you mean {setting_name((*place[:-1], near[0]))}?"
+    return f"remove it; known here are {', '.join(known)}"
+
+
+def _example(place: Place, model: type[BaseModel]) -> str:
+    field = _fields(place[:-1], model).get(str(place[-1]))
+    examples = field.examples if field is not None else None
+    if not examples:
+        return "add it"
+    example = examples[0]
+    if isinstance(example, str) and example.startswith("["):
+        return f"add {example}"
+    return f"add {place[-1]} = {json.dumps(example)}"
+
+
+def _fields(place: Place, model: type[BaseModel]) -> Mapping[str, Any]:
+    """Fields of the table at ``place``, by going through the annotations as the values were."""
+    here: Any = model
+    for part in place:
+        here = _inner(here)
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field is not None else None
+        else:
+            here = get_args(here)[-1 if get_origin(here) is dict else 0] if get_args(here) else None
+    here = _inner(here)
+    return here.model_fields if isinstance(here, type) and issubclass(here, BaseModel) else {}
+
+
+def _inner(annotation: Any) -> Any:
+    """``annotation`` without ``Annotated`` and ``| None``."""
+    while get_origin(annotation) in (Annotated, Union, types.UnionType):
+        annotation = get_args(annotation)[0]
+    return annotation

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nexo_bridge.cli import main
+
+ENOUGH = """
+[[listen]]
+kind = "tcp"
+port = 7000
+[journal]
+path = "journal.sqlite"
+[platform]
+environment = "demo"
+[terminals."POI00001"]
+serial = "1850123456"
+certificate = "client.pem"
+key = "client.key"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    for name in ("client.pem", "client.key"):
+        (tmp_path / name).write_text("PRIVATE", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    path = tmp_path / "bridge.toml"
+    path.write_text(ENOUGH, encoding="utf-8")
+    return path
+
+
+def check(path: Path, *words: str) -> int:
+    return main(["check-config", "--config", str(path), *words])
+
+
+def test_a_good_file_prints_every_setting_with_its_origin(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXO_BRIDGE_LOG__LEVEL", "debug")
+
+    assert check(config) == 0
+    out, err = capsys.readouterr()
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert lines["listen[0].port"] == ["7000", "file"]
+    assert lines["log.level"] == ['"debug"', "environment"]
+    assert lines["platform.api"] == ['"https://api.demo.ppaas.tech"', "preset"]
+    assert lines["deadlines.answer_by"] == ["100.0", "default"]
+    assert lines["platform.ca"] == ["not", "set", "default"]
+    assert 'terminals."POI00001".key' in lines
+    assert out.splitlines()[-1] == f"{config} is good"
+    assert "PRIVATE" not in out
+    assert err == ""
+
+
+def test_every_mistake_is_a_line_on_standard_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(ENOUGH + '[log]\nlevel = "loud"\ncolour = 1\n', encoding="utf-8")
+
+    assert check(config) == 78
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"{config}: log.colour: unknown setting; remove it; known here are format, level",
+        f"{config}: log.level: \"loud\" is not one of the values; write 'debug', 'info', 'warning' or 'error'",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "absent.toml"
+
+    assert check(path) == 78
+    assert capsys.readouterr().err == (
+        f"{path}: cannot be read (no such file or directory); give the file with --config\n"
+    )
+
+
+def test_json_for_programs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(config, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["valid"] is True
+    assert told["mistakes"] == told["notes"] == []
+    assert {"name": "listen[0].port", "value": 7000, "origin": "file"} in told["settings"]
+
+
+def test_json_of_a_bad_file(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text("=", encoding="utf-8")
+
+    assert check(config, "--json") == 78
+    told = json.loads(capsys.readouterr().out)
+    assert told["valid"] is False
+    assert told["mistakes"] == ["not TOML: Invalid statement (at line 1, column 1); correct that line"]
+    assert told["settings"] == []
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "note"),
+    [
+        (
+            "port = 7000",
+            'port = 7000\nhost = "0.0.0.0"',
+            "listen[0].host: everybody who reaches 0.0.0.0 can pay",
+        ),
+        (
+            "port = 7000",
+            'port = 7000\nhost = "till.shop"',
+            "listen[0].host: everybody who reaches till.shop can",
+        ),
+        ("[[listen]]", "login_required = false\n[[listen]]", "login_required: false serves a POS"),
+        ('"demo"', '"demo"\nfence = false', "platform.fence: without it"),
+        ('"demo"', '"ind"', "platform.auth: the platform's table prints the API host"),
+        ('"journal.sqlite"', '"absent/journal.sqlite"', "journal.path: the folder "),
+    ],
+)
+def test_what_is_allowed_and_worth_knowing_is_a_note(
+    config: Path, capsys: pytest.CaptureFixture[str], replaced: str, by: str, note: str
+) -> None:
+    config.write_text(ENOUGH.replace(replaced, by), encoding="utf-8")
+
+    assert check(config) == 0
+    assert f"note: {note}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_listener_of_this_machine_needs_no_note(
+    config: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    config.write_text(ENOUGH.replace("port = 7000", f'port = 7000\nhost = "{host}"'), encoding="utf-8")
+
+    assert check(config) == 0
+    assert "note:" not in capsys.readouterr().out

@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.runtime.settings import Settings, load_settings, read_settings
+from nexo_bridge.runtime.settings_sections import Deadlines
+
+DOCUMENTED = Path(__file__).parents[2] / "config" / "nexo-bridge.toml"
+
+ENOUGH = """
+[[listen]]
+kind = "tcp"
+port = 0
+
+[journal]
+path = "journal.sqlite"
+
+[platform]
+environment = "demo"
+
+[terminals."POI00001"]
+serial = "1850123456"
+certificate = "client.pem"
+key = "client.key"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that ``ENOUGH`` names."""
+    for name in ("client.pem", "client.key"):
+        (tmp_path / name).write_text("made up", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    return tmp_path
+
+
+def written(folder: Path, text: str = ENOUGH) -> Path:
+    path = folder / "bridge.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    """The one line a daemon would end with, without the file's name."""
+    path = written(folder, text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, environ or {})
+    line = str(caught.value)
+    assert "\n" not in line
+    return line.removeprefix(f"{path}: ")
+
+
+def test_a_listener_a_journal_an_environment_and_a_terminal_are_enough(folder: Path) -> None:
+    settings = load_settings(written(folder), {})
+
+    assert settings.listen[0].kind == "tcp"
+    assert settings.journal.path == folder / "journal.sqlite"
+    assert settings.journal.key_file == folder / "journal.key"
+    assert settings.platform.api.startswith("https://")
+    assert settings.terminals["POI00001"].grant == "mtls"
+    assert settings.terminals["POI00001"].certificate == folder / "client.pem"
+    assert settings.login_required is True
+
+
+def test_the_tree_is_frozen(folder: Path) -> None:
+    settings = load_settings(written(folder), {})
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.platform.fence = False  # type: ignore[misc]  # what is being tested
+
+
+def test_environment_wins_over_file_over_preset_over_default(folder: Path) -> None:
+    path = written(folder, ENOUGH + '[log]\nlevel = "error"\nformat = "json"\n')
+    reading = read_settings(path, {"NEXO_BRIDGE_LOG__LEVEL": "debug", "NEXO_BRIDGE_PLATFORM__FENCE": "false"})
+
+    assert reading.settings is not None
+    assert (reading.settings.log.level, reading.settings.log.format) == ("debug", "json")
+    assert reading.settings.platform.fence is False
+    assert reading.origins["log", "level"] == "environment"
+    assert reading.origins["log", "format"] == "file"
+    assert reading.origins["platform", "api"] == "preset"
+    assert ("platform", "never_created_reads") not in reading.origins
+
+
+def test_a_base_in_the_file_wins_over_the_preset(folder: Path) -> None:
+    text = ENOUGH.replace('environment = "demo"', 'environment = "demo"\napi = "https://127.0.0.1:8443/"')
+
+    assert load_settings(written(folder, text), {}).platform.api == "https://127.0.0.1:8443"
+
+
+def test_a_preset_that_follows_a_slip_of_the_platform_is_noted_while_it_is_in_force(folder: Path) -> None:
+    text = ENOUGH.replace('"demo"', '"eur"')
+    noted = read_settings(written(folder, text), {}).notes
+    corrected = read_settings(
+        written(folder, text), {"NEXO_BRIDGE_PLATFORM__AUTH": "https://auth.example"}
+    ).notes
+
+    assert [note.partition(":")[0] for note in noted] == ["platform.auth"]
+    assert corrected == ()
+
+
+def test_the_environment_alone_may_choose_the_platform(folder: Path) -> None:
+    text = ENOUGH.replace('[platform]\nenvironment = "demo"', "")
+    settings = load_settings(written(folder, text), {"NEXO_BRIDGE_PLATFORM__ENVIRONMENT": "eur"})
+
+    assert settings.platform.environment == "eur"
+
+
+MISTAKES = {
+    "unknown setting": (
+        ENOUGH.replace("serial", "seriall"),
+        'terminals."POI00001".seriall: unknown setting; did you mean terminals."POI00001".serial?',
+    ),
+    "missing setting": (
+        ENOUGH.replace('serial = "1850123456"', ""),
+        'terminals."POI00001".serial: missing; add serial = "1850123456"',
+    ),
+    "unknown setting with a near one": (
+        ENOUGH + "[deadlines]\nanswer_bye = 5\n",
+        "deadlines.answer_bye: unknown setting; did you mean deadlines.answer_by?",
+    ),
+    "unknown setting with none near": (
+        ENOUGH + "[log]\ncolour = true\n",
+        "log.colour: unknown setting; remove it; known here are format, level",
+    ),
+    "unknown table": (ENOUGH + "[plattform]\n", "plattform: unknown setting; did you mean platform?"),
+    "wrong type": (
+        ENOUGH.replace("port = 0", 'port = "seven"'),
+        'listen[0].port: should be a valid integer; "seven" was found, correct it',
+    ),
+    "port out of range": (
+        ENOUGH.replace("port = 0", "port = 65536"),
+        "listen[0].port: should be less than or equal to 65535; 65536 was found, correct it",
+    ),
+    "a value that is none of the words": (
+        ENOUGH.replace('"demo"', '"prod"'),
+        "platform.environment: \"prod\" is not one of the values; write 'demo', 'nar', 'ind' or 'eur'",
+    ),
+    "no environment": (
+        ENOUGH.replace('environment = "demo"', ""),
+        'platform.environment: missing; add environment = "demo"',
+    ),
+    "no terminals": (
+        ENOUGH[: ENOUGH.index("[terminals")],
+        'terminals: missing; add [terminals."POI00001"] with serial, certificate and key',
+    ),
+    "empty terminals": (
+        ENOUGH[: ENOUGH.index("[terminals")] + "[terminals]\n",
+        'terminals: empty; add [terminals."POI00001"] with serial, certificate and key',
+    ),
+    "no listener": (
+        ENOUGH.replace('[[listen]]\nkind = "tcp"\nport = 0', "listen = []"),
+        'listen: empty; add [[listen]] with kind = "tcp", host and port',
+    ),
+    "a table where a list of tables belongs": (
+        ENOUGH.replace("[[listen]]", "[listen]"),
+        "listen: must be a list of tables; write [[listen]]",
+    ),
+    "a value where a table belongs": (
+        'log = "loud"\n' + ENOUGH,
+        "log: must be a table; write [log]",
+    ),
+    "a value where named tables belong": (
+        'pos = "KASSE1"\n' + ENOUGH,
+        "pos: must be a table; write [pos]",
+    ),
+    "a name that cannot be shown": (
+        ENOUGH + '[pos."a\\u001b[31m"]\n',
+        'pos."a\N{REPLACEMENT CHARACTER}[31m": must be 1 to 100 printable characters without blanks at its ends',
+    ),
+    "duplicate serial": (
+        ENOUGH + ENOUGH[ENOUGH.index("[terminals") :].replace("POI00001", "POI/2"),
+        'terminals."POI/2".serial: the same serial as terminals."POI00001"; give each terminal its own',
+    ),
+    "deadlines out of order": (
+        ENOUGH + "[deadlines]\ncustomer_time = 100\n",
+        (
+            "deadlines.customer_time (100) must be less than deadlines.answer_by (100); "
+            "lower the first or raise the second"
+        ),
+    ),
+    "deadlines of one POS out of order": (
+        ENOUGH + '[pos."KASSE 1".deadlines]\npos_timeout = 90\n',
+        (
+            'pos."KASSE 1".deadlines.answer_by (100) must be less than pos."KASSE 1".deadlines.pos_timeout (90); '
+            "lower the first or raise the second"
+        ),
+    ),
+    "retention out of order": (
+        ENOUGH.replace("[platform]", "keep_answers = 40\n[platform]"),
+        "journal.keep_answers (40) must be at most journal.keep_bodies (30); lower the first or raise the second",
+    ),
+    "nan": (
+        ENOUGH + "[deadlines]\nplatform_limit = nan\n",
+        "deadlines.platform_limit: should be a finite number; nan was found, correct it",
+    ),
+    "plain http": (
+        ENOUGH.replace('"demo"', '"demo"\napi = "http://api.demo.ppaas.tech"'),
+        "platform.api: not an https URL with a host; write https://HOST[:PORT][/PREFIX]",
+    ),
+    "a port that is none": (
+        ENOUGH.replace('"demo"', '"demo"\napi = "https://api:99999"'),
+        "platform.api: not a URL; write https://HOST[:PORT][/PREFIX]",
+    ),
+    "a password in an address": (
+        ENOUGH.replace('"demo"', '"demo"\napi = "https://me:secret@api"'),
+        "platform.api: more than host, port and prefix; write https://HOST[:PORT][/PREFIX]",
+    ),
+    "a path without what it must carry": (
+        ENOUGH + '[platform.paths]\nread_card = "/payments/last"\n',
+        "platform.paths.read_card: the placeholders must be exactly: {transactionId}",
+    ),
+    "a card brand with a QR method": (
+        ENOUGH + '[brands."Visa"]\nmethod = "card"\npayment_type = "KB"\n',
+        'brands."Visa": payment_type belongs to method = "qr"; remove it',
+    ),
+    "a missing file": (
+        ENOUGH.replace("client.pem", "absent.pem"),
+        (
+            'terminals."POI00001".certificate: {folder}/absent.pem does not exist; '
+            "put the file there or correct the path"
+        ),
+    ),
+    "a folder instead of a file": (
+        ENOUGH.replace("client.pem", "."),
+        (
+            'terminals."POI00001".certificate: {folder} cannot be read (is a directory); '
+            "let the daemon's user read it"
+        ),
+    ),
+    "a journal without a folder": (
+        ENOUGH.replace('"journal.sqlite"', '"absent/journal.sqlite"'),
+        "journal.path: the folder {folder}/absent does not exist; create it for the daemon's user",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_that_names_setting_and_fix(folder: Path, name: str) -> None:
+    text, expected = MISTAKES[name]
+
+    assert refusal(folder, text).partition(" (1 more:")[0] == expected.replace("{folder}", str(folder))
+
+
+def test_a_mistake_in_a_variable_names_the_variable(folder: Path) -> None:
+    assert refusal(folder, ENOUGH, {"NEXO_BRIDGE_DEADLINES__ANSWER_BY": "soon"}) == (
+        'NEXO_BRIDGE_DEADLINES__ANSWER_BY: should be a valid number; "soon" was found, correct it'
+    )
+
+
+def test_the_daemon_says_how_many_more_mistakes_there_are(folder: Path) -> None:
+    line = refusal(folder, ENOUGH + '[log]\nlevel = "loud"\nformat = "xml"\n')
+
+    assert line.endswith("(1 more: nexo-bridge check-config)")
+
+
+def test_a_private_key_open_to_everyone_is_refused(folder: Path) -> None:
+    (folder / "client.key").chmod(0o644)
+
+    assert refusal(folder, ENOUGH) == (
+        f'terminals."POI00001".key: {folder}/client.key is open to every user of this machine; run chmod 600 on it'
+    )
+
+
+def test_a_journal_key_that_exists_is_held_to_the_same(folder: Path) -> None:
+    text = ENOUGH.replace("[platform]", 'key = "seal"\n[platform]')
+    assert load_settings(written(folder, text), {}).journal.key_file == folder / "seal"
+
+    (folder / "seal").write_bytes(bytes(32))
+    (folder / "seal").chmod(0o604)
+    assert refusal(folder, text).startswith("journal.key: ")
+
+
+@pytest.fixture
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("credentials")
+    (directory / "client.key").write_text("from systemd", encoding="utf-8")
+    (directory / "client.key").chmod(0o400)
+    return directory
+
+
+def test_credentials_of_systemd_come_first(folder: Path, credentials: Path) -> None:
+    (folder / "client.key").unlink()
+    terminal = load_settings(written(folder), {"CREDENTIALS_DIRECTORY": str(credentials)}).terminals[
+        "POI00001"
+    ]
+
+    assert terminal.key == credentials / "client.key"
+    assert terminal.certificate == folder / "client.pem"
+
+
+def test_two_files_of_one_name_cannot_both_be_that_credential(folder: Path, credentials: Path) -> None:
+    second = ENOUGH[ENOUGH.index("[terminals") :].replace("POI00001", "POI00002").replace("1850", "1851")
+    text = ENOUGH + second.replace("client.key", "second/client.key")
+
+    assert refusal(folder, text, {"CREDENTIALS_DIRECTORY": str(credentials)}) == (
+        'terminals."POI00002".key: second/client.key and client.key are one file among the credentials; '
+        "give them different names"
+    )
+
+
+def test_each_pos_has_its_own_deadlines_and_habits(folder: Path) -> None:
+    text = ENOUGH + '[pos."KASSE1"]\non_unknown = "answer"\n[pos."KASSE1".deadlines]\npos_timeout = 150\n'
+    settings = load_settings(written(folder, text), {})
+
+    assert settings.deadlines_for("KASSE1") == Deadlines(pos_timeout=150)
+    assert settings.deadlines_for("KASSE2") == Deadlines()
+    assert settings.pos_for("KASSE1").on_unknown == "answer"
+    assert settings.pos_for("KASSE2").on_unknown == "park"
+
+
+def test_the_projection_holds_names_of_files_and_nothing_out_of_them(folder: Path) -> None:
+    shown = str(load_settings(written(folder), {}).projection())
+
+    assert "client.key" in shown
+    assert "made up" not in shown
+
+
+def names(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
+    """(table, setting) of everything that can be written, "*" for a name that the reader chooses."""
+    for name, field in model.model_fields.items():
+        annotation: Any = field.annotation
+        inner, below = annotation, f"{table}.{name}".lstrip(".")
+        if getattr(annotation, "__origin__", None) is dict:
+            inner, below = get_args(annotation)[1], f"{below}.*"
+        elif getattr(annotation, "__origin__", None) is tuple:
+            inner = get_args(annotation)[0]
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from names(inner, below)
+        elif below.endswith("*"):
+            yield below.removesuffix(".*"), "*"
+        else:
+            yield table, name
+
+
+def uncommented(text: str) -> str:
+    """The documented file with every example switched on."""
+    lines = (line.removeprefix("# ") for line in text.splitlines())
+    return "\n".join(line for line in lines if line.startswith("[") or " = " in line.partition('"')[0])
+
+
+def test_the_file_that_documents_settings_knows_every_one() -> None:
+    told: dict[str, set[str]] = {}
+
+    def collect(tree: dict[str, Any], table: str) -> None:
+        for name, item in tree.items():
+            value = item[0] if isinstance(item, list) else item
+            if isinstance(value, dict):
+                chosen = table in ("terminals", "brands", "pos")
+                collect(value, f"{table}.{'*' if chosen else name}".lstrip("."))
+            else:
+                told.setdefault(table, set()).add("*" if table == "platform.paths" else name)
+
+    collect(tomllib.loads(uncommented(DOCUMENTED.read_text(encoding="utf-8"))), "")
+    known: dict[str, set[str]] = {}
+    for table, name in names(Settings):
+        known.setdefault(table, set()).add(name)
+
+    assert told == known
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_the_file_that_documents_settings_loads(folder: Path, *, everything: bool) -> None:
+    for name in ("bundle.pem", "client.password", "journal.key"):
+        (folder / name).write_text("made up", encoding="utf-8")
+        (folder / name).chmod(0o600)
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    settings = load_settings(written(folder, uncommented(text) if everything else text), {})
+
+    assert settings.platform.environment == "demo"
+
+
+def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
+    """Examples that stand at their default in the documented file are at the one in the code."""
+    settings = load_settings(written(folder), {})
+    told = tomllib.loads(uncommented(DOCUMENTED.read_text(encoding="utf-8")))
+
+    for table in ("deadlines", "log"):
+        assert told[table] == getattr(settings, table).model_dump()
+    for name, value in told["listen"][0].items():
+        assert value == (7000 if name == "port" else getattr(settings.listen[0], name))
+    for name in ("reserve", "keep_answers", "keep_bodies", "keep_transactions"):
+        assert told["journal"][name] == getattr(settings.journal, name)
+    for name in (
+        "auth",
+        "device_auth",
+        "api",
+        "device_api",
+        "fence",
+        "never_created_after",
+        "never_created_pause",
+    ):
+        assert told["platform"][name] == getattr(settings.platform, name)
+    assert told["platform"]["never_created_reads"] == settings.platform.never_created_reads
