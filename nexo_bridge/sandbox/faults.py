@@ -1,0 +1,88 @@
+"""What may be made to go wrong, by name. A closed list; ``docs/sandbox.md`` prints it and a test compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAULTS: dict[str, str] = {
+    "lose-create-answer": (
+        "A create is stored and begins at the terminal; the connection is closed without one byte of answer."
+    ),
+    "lose-create-request": "A create never reaches the platform: nothing is stored, the connection is closed.",
+    "create-500-after-storing": "A create is stored and begins at the terminal; the answer is 500.",
+    "create-409": "A create is refused with 409 `CONFLICT`; nothing is stored.",
+    "read-404-at-first": (
+        "A read finds nothing (404, by key an empty array) although the transaction exists: a replica that lags."
+    ),
+    "unauthorised-once": "A call with a good token is answered 401 and not carried out.",
+    "token-down": "The token endpoint answers 503.",
+    "slow-answers": "A call is carried out at once; its answer is held back for `--slow` seconds (default 5).",
+    "truncate-answer": "A call is carried out; half of the answer's body is sent, then the connection is closed.",
+    "reset": "A call is carried out; instead of an answer the connection is reset (TCP RST).",
+    "late-create": (
+        "The connection is closed without an answer; the create arrives at the platform `--late` seconds later "
+        "(default 5), as if a proxy had kept it. A fence that came in between refuses it."
+    ),
+    "stale-reads": "A read answers the transaction as it was just after its create, whatever happened since.",
+    "late-approval-after-cancel": (
+        "A stop (cancel of a pending payment, abort at the terminal) is answered as accepted, but the cardholder "
+        "was quicker: the payment stays pending and is approved when the cardholder's time is over. "
+        "A fencing cancel is never affected: by contract it wins."
+    ),
+}
+"""Name → what exactly happens, each time the fault is used up once."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    name: str
+    poiid: str | None
+    operation: str | None
+    times: int
+
+
+class Faults:
+    """The faults that are due. Each applies ``times`` times, to one terminal or to all together."""
+
+    def __init__(self) -> None:
+        self._pending: list[_Pending] = []
+
+    def inject(
+        self, name: str, poiid: str | None = None, times: int = 1, *, operation: str | None = None
+    ) -> None:
+        """Make ``name`` happen at the next ``times`` calls it can happen to.
+
+        Args:
+            name: one of ``FAULTS``.
+            poiid: only at this terminal; None for any.
+            times: how often; 0 takes back what is left of it.
+            operation: only at this operation of the contract; None for every one the fault can happen to.
+
+        Raises:
+            ValueError: no such fault, or ``times`` is negative.
+        """
+        if name not in FAULTS:
+            raise ValueError(f"no fault is called {name!r}; there are {', '.join(FAULTS)}")
+        if times < 0:
+            raise ValueError("times must be 0 or more")
+        if times == 0:
+            self._pending = [fault for fault in self._pending if fault.name != name or fault.poiid != poiid]
+        else:
+            self._pending.append(_Pending(name, poiid, operation, times))
+
+    def take(self, name: str, poiid: str, operation: str | None = None) -> bool:
+        """Whether ``name`` happens to this call; if so it is used up once."""
+        for fault in self._pending:
+            if fault.name == name and fault.poiid in {None, poiid} and fault.operation in {None, operation}:
+                fault.times -= 1
+                if fault.times == 0:
+                    self._pending.remove(fault)
+                return True
+        return False
+
+    def left(self) -> dict[str, int]:
+        """How often each fault is still to happen; only those that are due."""
+        counts: dict[str, int] = {}
+        for fault in self._pending:
+            counts[fault.name] = counts.get(fault.name, 0) + fault.times
+        return counts

@@ -1,0 +1,59 @@
+"""The ``bridge.toml`` a bridge needs to talk to this sandbox, and nothing more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalEntry:
+    """One ``[terminals."…"]`` table; paths as they shall stand in the file."""
+
+    poiid: str
+    serial: str
+    certificate: str
+    key: str
+
+
+def render(bases: Mapping[str, str], ca: str, terminals: Sequence[TerminalEntry]) -> str:
+    """The file's text. ``bases`` has ``auth``, ``device_auth``, ``api`` and ``device_api``."""
+    lines = [
+        "# Written by `nexo-bridge sandbox` at every start; relative paths are relative to this file's folder.",
+        "",
+        "[[listen]]",
+        'kind = "tcp"',
+        'host = "127.0.0.1"',
+        "port = 0",
+        "",
+        "[journal]",
+        'path = "journal.sqlite"',
+        "",
+        "[platform]",
+        'environment = "demo"',
+        *(f"{name} = {_string(url)}" for name, url in bases.items()),
+        f"ca = {_string(ca)}",
+    ]
+    for terminal in terminals:
+        lines += [
+            "",
+            f"[terminals.{_string(terminal.poiid)}]",
+            f"serial = {_string(terminal.serial)}",
+            'grant = "mtls"',
+            f"certificate = {_string(terminal.certificate)}",
+            f"key = {_string(terminal.key)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace ``path`` in one step: a bridge that starts meanwhile reads the old file or the new one."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _string(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML basic string
