@@ -1,0 +1,148 @@
+"""The two answers a device session is made of: merchants-credentials, and the token.
+
+Pure reading, so that every odd answer of a token endpoint (F34) can be tested without one. Client secrets and
+tokens are in no ``repr`` and in no text of an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from nexo_bridge.ppaas.answers import UnreadableError, load, problem_code
+from nexo_bridge.redaction import printable
+
+CREDENTIALS_PATH = "/oauth2-mtls/v1/merchants-credentials"
+"""On base ``auth``, with ``?serial_number=`` (stated)."""
+
+TOKEN_PATH = "/oauth2-mtls/v1/token"  # noqa: S105 -- a path, not a password
+"""On base ``device_auth`` (stated)."""
+
+LONGEST_LIFE = 86400.0
+"""Seconds; what ``expires_in`` says beyond a day is not believed."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+
+
+class NoSessionError(Exception):
+    """There is no token to be had now. The text is one sentence of ours, without secrets.
+
+    Attributes:
+        invalid_client: the token endpoint does not know this client and secret (any more).
+    """
+
+    def __init__(self, text: str, *, invalid_client: bool = False) -> None:
+        super().__init__(text)
+        self.invalid_client = invalid_client
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """One entry of merchants-credentials."""
+
+    name: str
+    user_domain: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and how many seconds it lives; 0: good for the call it was fetched for."""
+
+    bearer: str = field(repr=False)
+    life: float
+
+
+def credentials_query(serial: str) -> str:
+    """Path and query of merchants-credentials for the device ``serial``."""
+    return f"{CREDENTIALS_PATH}?{urlencode({'serial_number': serial})}"
+
+
+def token_form(merchant: Merchant) -> bytes:
+    """The form of the token request; secret."""
+    form = {
+        "client_id": merchant.client_id,
+        "client_secret": merchant.client_secret,
+        "grant_type": "client_credentials",
+    }
+    return urlencode(form).encode()
+
+
+def merchants(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Merchant, ...]:
+    """Read an answer of merchants-credentials.
+
+    Raises:
+        NoSessionError: refused, unreadable, or no merchant.
+    """
+    if status != 200:
+        raise NoSessionError(f"merchants-credentials answered {status} {problem_code(status, headers, body)}")
+    try:
+        document = load(headers, body)
+    except UnreadableError as fault:
+        raise NoSessionError(f"merchants-credentials gave an unreadable answer: {fault}") from None
+    if not isinstance(document, list):
+        raise NoSessionError("merchants-credentials gave no array")
+    found = tuple(filter(None, map(_merchant, document)))
+    if not found:
+        raise NoSessionError("merchants-credentials names no merchant for this device")
+    return found
+
+
+def _merchant(entry: Any) -> Merchant | None:
+    fields = entry if isinstance(entry, dict) else {}
+    texts = [fields.get(name) for name in ("merchantName", "userDomain", "clientId", "clientSecret")]
+    name, domain, client_id, client_secret = (text if isinstance(text, str) else "" for text in texts)
+    return Merchant(name, domain, client_id, client_secret) if client_id and client_secret else None
+
+
+def choose(found: tuple[Merchant, ...], merchant_name: str | None, user_domain: str | None) -> Merchant:
+    """The merchant that the settings name, or the only one.
+
+    Raises:
+        NoSessionError: none or several fit; the text lists those there are.
+    """
+    fitting = [
+        merchant
+        for merchant in found
+        if merchant_name in {None, merchant.name} and user_domain in {None, merchant.user_domain}
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(printable(f"{merchant.name} ({merchant.user_domain})", 80) for merchant in found[:20])
+    which = "no merchant fits" if not fitting else "several merchants fit"
+    raise NoSessionError(f"{which}: set merchant_name or user_domain of the terminal to one of: {names}")
+
+
+def token(status: int, headers: Mapping[str, str], body: bytes) -> Token:
+    """Read an answer of the token endpoint.
+
+    Raises:
+        NoSessionError: refused, unreadable, or without a usable ``access_token``.
+    """
+    if status != 200:
+        code = problem_code(status, headers, body)
+        raise NoSessionError(
+            f"the token endpoint answered {status} {code}",
+            invalid_client=status in {400, 401} and code == "INVALID_CLIENT",
+        )
+    try:
+        document = load(headers, body)
+    except UnreadableError as fault:
+        raise NoSessionError(f"the token endpoint gave an unreadable answer: {fault}") from None
+    bearer = document.get("access_token") if isinstance(document, dict) else None
+    if not isinstance(bearer, str) or not _TOKEN.fullmatch(bearer):
+        raise NoSessionError("the token endpoint gave no usable access_token")
+    return Token(bearer, life(document.get("expires_in")))
+
+
+def life(expires_in: Any) -> float:
+    """``expires_in`` as seconds between 0 and a day; 0 when it is missing, not positive or not a number."""
+    if isinstance(expires_in, str) and re.fullmatch(r"\d{1,9}", expires_in):
+        expires_in = int(expires_in)
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
+        return 0.0
+    return float(min(max(expires_in, 0), LONGEST_LIFE))
