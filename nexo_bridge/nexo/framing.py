@@ -122,7 +122,7 @@ class Framer:
     @property
     def unfinished(self) -> bool:
         """A message has begun and its end has not come: the reader's deadline runs."""
-        return not self._dead and bool(self._buffer[: len(_PROXY_2)].strip(_BLANK))
+        return not self._dead and (self.failing or bool(self._buffer[: len(_PROXY_2)].strip(_BLANK)))
 
     @property
     def failing(self) -> bool:

@@ -136,6 +136,15 @@ def test_room_reads_to_the_end_of_the_message_that_has_begun() -> None:
     assert bare.room == 2000 + QUOTED - 3
 
 
+def test_a_huge_length_alone_is_unfinished_too() -> None:
+    framer = Framer(2000)
+    framer.receive_data(b"\xff\xff\xff\xff")
+    assert framer.next_event() is None
+    assert framer.unfinished
+    assert framer.failing
+    assert framer.room == QUOTED
+
+
 def test_unfinished_and_failing_say_which_deadline_runs() -> None:
     framer = Framer(2000)
     assert not framer.unfinished

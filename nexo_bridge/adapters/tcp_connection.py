@@ -1,0 +1,326 @@
+"""One TCP connection of a POS: bytes to frames, frames to the intake in order, answers back.
+
+One task reads and one only; answers are written by whoever has them. Time limits, each from ``TcpListen``:
+
+- a message that began must be whole after ``frame_timeout``, whatever progress it makes (slow loris);
+- an answer must be in the kernel's hands after ``write_timeout``, or the peer is dropped;
+- a peer that closed its sending half still gets its answers, ``half_closed_timeout`` for each;
+- between messages a peer may be silent for ``idle_timeout``.
+
+Nothing is read while the intake is busy with this connection's last message, so a peer that sends faster than we
+work is held back by TCP itself, and never more than 1 KiB of a refused message is taken from the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.notices import Notices
+from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.adapters.timer import Timer
+from nexo_bridge.core.source import Source
+from nexo_bridge.nexo.framing import Frame, FrameFault, Framer, frame
+from nexo_bridge.redaction import mask_free_text, printable
+
+_log = structlog.get_logger(__name__)
+
+_READ: Final = 65536
+_QUOTE_PATIENCE: Final = 0.25  # the rest of the first KiB of what is refused anyway
+_FAULT_PATIENCE: Final = 2.0  # the intake's answer to a fault that ends the connection
+_LAST_WORDS: Final = 1.0  # an Event that nobody waits for; the peer's reading before a close that may reset
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The asyncio protocol of one accepted connection.
+
+    Args:
+        source: its name, unique in this process.
+        settings: the listener's limits.
+        intake: where frames and faults go.
+        timer: clock and deadlines.
+        notices: for log records a peer can cause.
+        opened: asked when the connection is there; False refuses it.
+        closed: told when its task has ended, once, if it was opened.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        settings: TcpListen,
+        intake: Intake,
+        timer: Timer,
+        notices: Notices,
+        opened: Callable[[Connection], bool],
+        closed: Callable[[Connection], None],
+    ) -> None:
+        self.source = source
+        self.address = ""
+        self.task: asyncio.Task[None] | None = None
+        self.over = asyncio.Event()
+        self._settings = settings
+        self._intake = intake
+        self._timer = timer
+        self._notices = notices
+        self._opened = opened
+        self._closed = closed
+        self._framer = Framer(settings.max_frame)
+        self._buffer = bytearray()
+        self._readable = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._flushed.set()
+        self._written = asyncio.Event()
+        self._began: float | None = None  # when the message now coming in began
+        self._active = timer.now()
+        self._ended = False  # nothing more is read: end of stream, or a deadline
+        self._parting = False  # nothing more is written
+        self._peer_ended = False
+        self._handed = 0
+        self._owed = 0  # answers the peer may still wait for, as far as can be told from outside
+        self._framed = True
+        self._transport: asyncio.Transport
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername") or ("unknown",)
+        self.address = str(peer[0])
+        if not self._opened(self):
+            self.over.set()
+            transport.close()
+            return
+        transport.set_write_buffer_limits(high=0)  # so that "flushed" means handed to the kernel
+        if self._settings.keepalive:
+            _keep_alive(transport.get_extra_info("socket"), self._settings.keepalive)
+        self.task = asyncio.create_task(self._serve(), name=f"serve {self.source.connection}")
+        self.task.add_done_callback(lambda _: self._closed(self))
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's signature
+        """As much as the framer has room for: allocated per read, so that idle connections hold nothing."""
+        self._buffer = bytearray(max(1, min(self._framer.room, _READ)))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._framer.receive_data(memoryview(self._buffer)[:nbytes])
+        self._buffer = bytearray()
+        self._active = self._timer.now()
+        self._transport.pause_reading()
+        self._readable.set()
+
+    def eof_received(self) -> bool:
+        self._peer_ended = True
+        self._end_reading()
+        return True  # keep the writing half
+
+    def pause_writing(self) -> None:
+        self._flushed.clear()
+
+    def resume_writing(self) -> None:
+        self._flushed.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if self.over.is_set():
+            return
+        self.over.set()
+        self._readable.set()
+        self._flushed.set()
+        self._written.set()
+        self._intake.gone(self.source)
+
+    # What the listener calls.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer can be written."""
+        return not (self.over.is_set() or self._parting or self._transport.is_closing())
+
+    async def write(self, data: bytes) -> bool:
+        """Send one message the way the peer frames its own; True once the kernel has all of it."""
+        if not self.is_open:
+            return False
+        message = frame(data, self._framed)
+        unread = self._transport.get_write_buffer_size() + len(message)
+        if self._transport.get_write_buffer_size() and unread > self._settings.max_unread:
+            self._drop("answers_not_read", unread=unread)
+            return False
+        self._active = self._timer.now()
+        if _is_response(data):
+            self._owed = max(0, self._owed - 1)
+        self._transport.write(message)
+        try:
+            async with self._timer.until(self._active + self._settings.write_timeout):
+                await self._flushed.wait()
+        except TimeoutError:
+            self._drop("answers_not_read", unread=unread)
+            return False
+        self._written.set()
+        return self.is_open
+
+    async def close(self, patience: float) -> None:
+        """End the connection: what was written goes out if that takes no longer than ``patience``."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self._close(patience)
+
+    # The one task.
+
+    async def _serve(self) -> None:
+        try:
+            patience = await self._read()
+            await self._last_answers(patience)
+            await self._part()
+        except Exception:  # noqa: BLE001 - a fault of the intake must not end the listener
+            _log.exception("connection_failed", connection=self.source.connection)
+            self._transport.abort()
+
+    async def _read(self) -> float:
+        """Hand on what comes, until nothing more will; how long a first answer may take from then on."""
+        while not self.over.is_set():
+            event = self._framer.next_event()
+            if isinstance(event, Frame):
+                self._began = None
+                self._handed += 1
+                self._framed = event.framed
+                self._owed += _wants_answer(event.data)
+                await self._intake.frame(self.source, event.data)
+            elif isinstance(event, FrameFault):
+                self._began = None
+                await self._fault(event)
+                if not event.survives and not self._peer_ended:
+                    return _FAULT_PATIENCE if event.answerable and not self._written.is_set() else 0.0
+            elif self._ended:
+                break
+            else:
+                await self._more()
+        if not self._handed:
+            return 0.0
+        return self._settings.half_closed_timeout if self._peer_ended and self._owed > 0 else _LAST_WORDS
+
+    async def _more(self) -> None:
+        """Wait for bytes, the end, or the deadline of what is going on, which ends reading."""
+        now = self._timer.now()
+        if not self._framer.unfinished:
+            self._began = None
+            deadline = self._active + self._settings.idle_timeout
+        else:
+            self._began = now if self._began is None else self._began
+            deadline = self._began + self._settings.frame_timeout
+            if self._framer.failing:
+                deadline = min(deadline, now + _QUOTE_PATIENCE)
+        self._transport.resume_reading()
+        try:
+            async with self._timer.until(deadline):
+                await self._readable.wait()
+            self._readable.clear()
+        except TimeoutError:
+            if self._framer.unfinished or self._timer.now() >= self._active + self._settings.idle_timeout:
+                self._transport.pause_reading()
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        self._ended = True
+        self._framer.receive_end()
+        self._readable.set()
+
+    async def _fault(self, fault: FrameFault) -> None:
+        self._notices.warn(
+            "bad_frame" if fault.answerable else "wrong_protocol",
+            connection=self.source.connection,
+            peer=self.address,
+            code=fault.refusal.code,
+            reason=fault.refusal.text,
+            **({"protocol": fault.protocol} if fault.protocol else {}),
+            **({} if fault.answerable else {"start": _shown(fault.start)}),
+        )
+        self._written.clear()
+        if fault.answerable:
+            self._framed = fault.framed
+            self._handed += 1
+            await self._intake.fault(self.source, fault.refusal, fault.start)
+        elif fault.protocol == "HTTP" and self.is_open:
+            body = fault.refusal.text.encode() + b".\n"
+            self._transport.write(
+                b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+
+    async def _last_answers(self, patience: float) -> None:
+        """Nothing more is read, but the peer may still read: wait for answers until none came for ``patience``."""
+        while patience and self.is_open:
+            self._written.clear()
+            try:
+                async with self._timer.until(self._timer.now() + patience):
+                    await self._written.wait()
+            except TimeoutError:
+                return
+            half_closed = self._peer_ended and self._owed > 0
+            patience = self._settings.half_closed_timeout if half_closed else 0.0
+
+    async def _part(self) -> None:
+        """Close so that the peer can read our last words: a close with bytes unread resets the connection."""
+        polite = self.is_open and not self._peer_ended and self._transport.can_write_eof()
+        self._parting = True
+        if polite:
+            self._transport.write_eof()
+            try:
+                async with self._timer.until(self._timer.now() + _LAST_WORDS):
+                    await self.over.wait()
+            except TimeoutError:
+                pass
+        await self._close(self._settings.write_timeout)
+
+    async def _close(self, patience: float) -> None:
+        self._parting = True
+        self._transport.close()
+        try:
+            async with self._timer.until(self._timer.now() + patience):
+                await self.over.wait()
+        except TimeoutError:
+            self._transport.abort()
+
+    def _drop(self, event: str, **fields: Any) -> None:
+        if self.is_open:
+            self._notices.warn(event, connection=self.source.connection, peer=self.address, **fields)
+        self._transport.abort()
+
+
+def _wants_answer(data: bytes) -> bool:
+    """Whether the sender of ``data`` waits for a response: requests do, except Abort and events.
+
+    A guess from the first bytes, and no rule rests on it: it only says how long a half-closed connection is kept.
+    """
+    start = data[:2048]
+    return b"<SaleToPOIRequest" in start and not any(
+        body in start for body in (b"<AbortRequest", b"<EventNotification")
+    )
+
+
+def _is_response(data: bytes) -> bool:
+    """Whether ``data`` is a response of ours, which somebody stops waiting for. A guess, as above."""
+    return b"<SaleToPOIResponse" in data[:2048]
+
+
+def _keep_alive(connection: socket.socket, idle: int) -> None:
+    """Let the kernel find peers that vanished without a word: after ``idle`` seconds, four times, 15 s apart.
+
+    Nagle's algorithm is off already: asyncio sets TCP_NODELAY on every connection.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+
+
+def _shown(start: bytes) -> str:
+    """The first line of a stranger's first bytes, without what may follow a question mark or say who it is."""
+    line = start[:48].split(b"\r", 1)[0].split(b"\n", 1)[0].split(b"?", 1)[0]
+    return mask_free_text(printable(line.decode("ascii", "replace")))
