@@ -1,25 +1,44 @@
-"""The one locator of the files that data needs: inside the wheel, else beside the package in the checkout."""
+"""Where the files are that the program reads as data: schemas and presets of environments.
+
+They lie in the wheel under ``nexo_bridge/_data``; in a checkout they stay where people look for them.
+"""
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
-from typing import Final
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
 
-_CHECKOUT: Final = {"xsd": Path("xsd"), "ppaas": Path("config", "ppaas")}
-"""Folder in the wheel's ``nexo_bridge/_data`` → folder in the checkout; ``pyproject.toml`` says the same."""
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_FOLDERS = {"xsd": "xsd", "ppaas": "config/ppaas"}
+"""Folder of data, and where it is in a checkout."""
 
 
-def read_data(name: str) -> bytes:
-    """The file ``name``, e.g. ``xsd/nexo-retailer-3.1.xsd`` or ``ppaas/demo.toml``.
+def data_folder(name: str) -> Traversable:
+    """The folder ``xsd`` or ``ppaas``.
 
     Raises:
-        FileNotFoundError: there is no such file; the installation is broken.
+        FileNotFoundError: the installation is incomplete.
+        KeyError: there is no such folder of data.
     """
-    installed = resources.files("nexo_bridge") / "_data" / name
-    if installed.is_file():
-        return installed.read_bytes()
-    folder, _, file = name.partition("/")
-    if folder not in _CHECKOUT:
-        raise FileNotFoundError(f"no data folder {folder!r}")
-    return (Path(__file__).parents[2] / _CHECKOUT[folder] / file).read_bytes()
+    checkout = _FOLDERS[name]
+    for folder in (files("nexo_bridge").joinpath("_data", name), _CHECKOUT.joinpath(checkout)):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"the installation of nexo-bridge lacks its data folder {name}; install it again")
+
+
+def read_data(path: str) -> bytes:
+    """The bytes of a data file, e.g. ``read_data("xsd/nexo-retailer-3.1.xsd")`` or ``read_data("ppaas/demo.toml")``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        KeyError: there is no such folder of data.
+    """
+    folder, *rest = PurePosixPath(path).parts
+    return data_folder(folder).joinpath(*rest).read_bytes()
+
+
+def read_schemas() -> dict[str, bytes]:
+    """Both schemas by version, as ``nexo.schema.Schemas`` takes them."""
+    return {version: read_data(f"xsd/nexo-retailer-{version}.xsd") for version in ("3.1", "3.0")}

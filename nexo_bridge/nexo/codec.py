@@ -1,0 +1,222 @@
+"""XML to messages and back.
+
+``parse`` takes bytes apart, ``decode`` makes a message of a valid document, ``encode`` writes one and validates what
+it wrote. For every message ``decode(parse(encode(message))) == message``. One set of classes serves both protocol
+versions; the version is an argument.
+
+What is written: a field that is None is left out; a field left at the schema's default is written only if it was
+set, so a decoded message is written as it came. There is no white space between elements: some receivers refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from lxml import etree
+
+from nexo_bridge.errors import BridgeError, SchemaViolations, Violation
+from nexo_bridge.money import Amount
+from nexo_bridge.nexo import rules
+from nexo_bridge.nexo.document import ROOTS, Document, Envelope, parse
+from nexo_bridge.nexo.elements import Element, Place, Slot, Version, slots
+from nexo_bridge.nexo.messages import BODIES, ContentInformation, Message, MessageHeader
+from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.values import Day, Timestamp
+from nexo_bridge.redaction import Secret
+
+__all__ = ["Document", "Envelope", "InvalidOutput", "Sealer", "decode", "encode", "parse"]
+
+Sealer = Callable[[str], Secret]
+"""Wraps a clear value; the key stays with the caller."""
+
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
+_ROOT_OF = {kind: root for root, kind in ROOTS.items()}
+E = TypeVar("E", bound=Element)
+
+
+class InvalidOutput(BridgeError, AssertionError):
+    """A message of our own that must not be sent: a defect of the bridge, never of the POS.
+
+    Attributes:
+        violations: what the schema or the rules found; empty if the message could not even be written.
+    """
+
+    def __init__(self, text: str, violations: tuple[Violation, ...] = ()) -> None:
+        super().__init__(text)
+        self.violations = violations
+
+
+def decode(document: Document, version: Version, schemas: Schemas, secret: Sealer) -> Message:
+    """The message of ``document``, read as ``version``.
+
+    Args:
+        document: from ``parse``.
+        version: protocol version to read it as.
+        schemas: of the calling thread.
+        secret: seals each secret value.
+
+    Raises:
+        SchemaViolations: every fault by the schema; if there is none, every broken rule of ``nexo.rules``.
+    """
+    faults = schemas.validate(document, version)
+    if faults:
+        raise SchemaViolations(faults)
+    message = _message(document, _Reader(version, secret))
+    envelope = document.envelope
+    assert envelope is not None  # the schema wants a header
+    broken = tuple(found for found in rules.violations(message, envelope, document.line) if not found.warning)
+    if broken:
+        raise SchemaViolations(broken)
+    return message
+
+
+def encode(message: Message, version: Version, schemas: Schemas) -> bytes:
+    """``message`` as UTF-8 XML of ``version``, validated by the schema and the rules.
+
+    Raises:
+        InvalidOutput: it has content this version does not know, breaks the schema or a rule, holds a secret whose
+            clear value is gone, or a character that XML cannot carry.
+    """
+    root = etree.Element(_ROOT_OF[message.kind])
+    writer = _Writer(version)
+    try:
+        writer.element(root, "MessageHeader", message.header)
+        writer.element(root, message.body_name, message.body)
+        if message.trailer is not None:
+            writer.element(root, "SecurityTrailer", message.trailer)
+    except (
+        ValueError,
+        LookupError,
+    ) as fault:  # lxml refuses control characters; a secret may be an HMAC alone
+        raise InvalidOutput(f"{message.body_name} cannot be written: {fault}") from None
+    document = Document(root)
+    envelope = document.envelope
+    assert envelope is not None  # written above
+    faults = schemas.validate(document, version) or tuple(
+        found for found in rules.violations(message, envelope, document.line) if not found.warning
+    )
+    if faults:
+        first = faults[0]
+        raise InvalidOutput(f"{first.rule} at {first.path}: {first.expected}; found {first.found}", faults)
+    return _DECLARATION + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+
+
+def _message(document: Document, reader: _Reader) -> Message:
+    root = document.root
+    header, body, *trailer = root
+    return Message(
+        kind=ROOTS[str(root.tag)],
+        header=reader.element(header, MessageHeader),
+        body=reader.element(body, BODIES[str(body.tag)]),
+        trailer=reader.element(trailer[0], ContentInformation) if trailer else None,
+    )
+
+
+class _Table(NamedTuple):
+    """The fields of a class by wire name, as they stand in one version."""
+
+    attributes: Mapping[str, Slot]
+    elements: Mapping[str, Slot]
+    text: Slot | None
+
+
+@cache
+def _table(cls: type[Element], version: Version) -> _Table:
+    attributes, elements, text = {}, {}, None
+    for slot in slots(cls):
+        place = slot.placed(version)
+        if place is Place.ATTRIBUTE:
+            attributes[slot.wire] = slot
+        elif place is Place.TEXT:
+            text = slot
+        else:
+            elements.update(dict.fromkeys(slot.classes or (slot.wire,), slot))
+    return _Table(attributes, elements, text)
+
+
+class _Reader:
+    """Makes elements of XML that is valid, so every name is known and every value converts."""
+
+    def __init__(self, version: Version, secret: Sealer) -> None:
+        self._version = version
+        self._secret = secret
+
+    def element(self, node: etree._Element, cls: type[E]) -> E:
+        table = _table(cls, self._version)
+        values: dict[str, Any] = {}
+        for name, text in node.attrib.items():
+            slot = table.attributes[str(name)]
+            values[slot.field] = self._value(slot, str(text))
+        for child in node:
+            slot = table.elements[str(child.tag)]
+            if slot.classes:
+                item: Any = self.element(child, slot.classes[str(child.tag)])
+            else:
+                item = self._value(slot, child.text or "")
+            if slot.repeated:
+                values.setdefault(slot.field, []).append(item)
+            else:
+                values[slot.field] = item
+        if table.text is not None:
+            values[table.text.field] = self._value(table.text, node.text or "")
+        return cls.model_validate(values)
+
+    def _value(self, slot: Slot, text: str) -> Any:
+        if slot.listed:
+            return tuple(text.split())
+        return self._secret(text) if slot.kind is Secret else _READ[slot.kind](text)
+
+
+_READ: Mapping[type[Any], Callable[[str], Any]] = {
+    str: str,
+    bool: lambda text: text.strip() in ("true", "1"),
+    int: int,
+    Amount: Amount,
+    Timestamp: Timestamp,
+    Day: Day,
+}
+
+
+class _Writer:
+    """Makes XML of elements, in schema order; raises ValueError or LookupError for what cannot be written."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+
+    def element(self, parent: etree._Element, name: str, element: Element) -> None:
+        node = etree.SubElement(parent, name)
+        for slot in slots(type(element)):
+            value = getattr(element, slot.field)
+            place = slot.placed(self._version)
+            if value is None and place is Place.TEXT:
+                raise ValueError(f"version {self._version} needs {slot.wire} in {name}")
+            if slot.required or (
+                slot.field in element.model_fields_set and value is not None and value != ()
+            ):
+                self._field(node, slot, place, value)
+
+    def _field(self, node: etree._Element, slot: Slot, place: Place, value: Any) -> None:
+        if slot.only not in (None, self._version):
+            raise ValueError(f"{slot.wire} of {node.tag} exists in version {slot.only} only")
+        if place is Place.ATTRIBUTE:
+            node.set(slot.wire, _text(value))
+        elif place is Place.TEXT:
+            node.text = _text(value)
+        else:
+            for item in value if slot.repeated else (value,):
+                if isinstance(item, Element):
+                    self.element(node, slot.wire if slot.wire in slot.classes else type(item).__name__, item)
+                else:
+                    etree.SubElement(node, slot.wire).text = _text(item)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return str(value)
