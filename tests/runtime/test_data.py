@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexo_bridge.runtime.data import read_data
+from nexo_bridge.runtime.data import read_data, read_schemas
 
 
 @pytest.mark.parametrize("version", ["3.0", "3.1"])
@@ -21,3 +21,7 @@ def test_the_presets_are_found(environment: str) -> None:
 def test_what_is_not_there_is_said(name: str) -> None:
     with pytest.raises(FileNotFoundError):
         read_data(name)
+
+
+def test_the_codec_gets_both_schemas() -> None:
+    assert set(read_schemas()) == {"3.0", "3.1"}
