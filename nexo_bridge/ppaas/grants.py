@@ -141,7 +141,7 @@ def token(status: int, headers: Mapping[str, str], body: bytes) -> Token:
 
 def life(expires_in: Any) -> float:
     """``expires_in`` as seconds between 0 and a day; 0 when it is missing, not positive or not a number."""
-    if isinstance(expires_in, str) and re.fullmatch(r"\d{1,9}", expires_in):
+    if isinstance(expires_in, str) and re.fullmatch(r"[0-9]{1,9}", expires_in):
         expires_in = int(expires_in)
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
         return 0.0
