@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nexo_bridge.nexo import messages
 from nexo_bridge.nexo.elements import Element
-from nexo_bridge.redaction import printable
+from nexo_bridge.redaction import mask_free_text, printable
 
 
 class Finding(NamedTuple):
@@ -74,7 +74,7 @@ COMMANDS_OF_OPTION: Mapping[str, tuple[str, ...]] = {
 
 def quoted(text: str) -> str:
     """``text`` as it is shown in a violation."""
-    return f'"{printable(text, 60)}"'
+    return repr(printable(mask_free_text(text), 60))
 
 
 def is_private(code: str) -> bool:

@@ -1,0 +1,232 @@
+"""``nexo-bridge validate FILE…|- [--json]``: what is wrong with nexo messages, where, and what to write instead.
+
+Exit code 0: every message is valid; 1: one is not; 2: usage, or a file cannot be read. Values of secret fields are
+never shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.errors import NotXml, SchemaViolations, Violation
+from nexo_bridge.nexo import codec, rules
+from nexo_bridge.nexo.elements import VERSIONS, Version
+from nexo_bridge.nexo.framing import LARGEST_CAP, Frame, Framer
+from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.redaction import Secret, printable
+from nexo_bridge.runtime.data import read_data
+
+_STARTS_OF_XML = b"<{[ \t\r\n\xef\xfe\xff+\x00"
+"""First bytes that cannot begin a length that any message has, but may begin a text in some encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found in one message.
+
+    Attributes:
+        file: the name as typed; the second message of a file has its number added.
+        version: protocol version it was judged by, None if it could not be read at all.
+        found: faults, then warnings.
+        document: None if it could not be read.
+        framed: it stood behind its length, as on a TCP connection.
+    """
+
+    file: str
+    version: Version | None
+    found: tuple[Violation, ...]
+    document: codec.Document | None
+    framed: bool
+
+    @property
+    def faults(self) -> tuple[Violation, ...]:
+        """What makes it invalid."""
+        return tuple(one for one in self.found if not one.warning)
+
+    @property
+    def warnings(self) -> tuple[Violation, ...]:
+        """What is only worth a look."""
+        return tuple(one for one in self.found if one.warning)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="an XML or framed message; - is standard input"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Judge every file; see the module for the exit code."""
+    schemas = Schemas({version: _xsd(version) for version in VERSIONS})
+    verdicts: list[Verdict] = []
+    unreadable = False
+    for name in arguments.files:
+        try:
+            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        except OSError as fault:
+            print(f"nexo-bridge validate: {printable(name)}: {fault.strerror}", file=sys.stderr)
+            unreadable = True
+            continue
+        verdicts += judge(name, data, schemas)
+    if arguments.json:
+        print(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
+    else:
+        _show(verdicts)
+    if unreadable:
+        return 2
+    return 1 if any(verdict.faults for verdict in verdicts) else 0
+
+
+def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
+    """The verdict on each message of ``data``: one for XML, one for each frame if it begins with a length."""
+    if not data or data[0] in _STARTS_OF_XML:
+        yield _judge_message(name, data, schemas, framed=False)
+        return
+    framer = Framer(LARGEST_CAP)
+    framer.receive_data(data)
+    framer.receive_end()
+    number = 0
+    while (event := framer.next_event()) is not None:
+        number += 1
+        shown = name if number == 1 else f"{name} (message {number})"
+        if isinstance(event, Frame):
+            yield _judge_message(shown, event.data, schemas, framed=event.framed)
+        else:
+            text = event.refusal.text + (f"; it looks like {event.protocol}" if event.protocol else "")
+            yield Verdict(shown, None, (_unreadable("FRAME", text),), None, event.framed)
+
+
+def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) -> Verdict:
+    try:
+        document = codec.parse(data)
+    except NotXml as fault:
+        return Verdict(name, None, (_unreadable("NOT-XML", fault.text),), None, framed)
+    envelope = document.envelope
+    declared = envelope.header.get("ProtocolVersion") if envelope else None
+    candidates = [version for version in VERSIONS if version == declared] or VERSIONS
+    judged = [(version, _violations(document, version, schemas)) for version in candidates]
+    version, found = min(judged, key=lambda one: sum(found.rule.startswith("XSD-") for found in one[1]))
+    return Verdict(name, version, found, document, framed)
+
+
+def _violations(document: codec.Document, version: Version, schemas: Schemas) -> tuple[Violation, ...]:
+    envelope = document.envelope
+    try:
+        message = codec.decode(document, version, schemas, _seal)
+        found = rules.violations(message, envelope, document.line)
+    except SchemaViolations as refusal:
+        found = refusal.violations
+        if envelope is not None and any(one.rule.startswith("XSD-") for one in found):
+            found += rules.header_violations(envelope, document.line)
+    return tuple(sorted(found, key=lambda one: (one.warning, one.line)))
+
+
+def _seal(clear: str) -> Secret:
+    return Secret.seal(clear, b"never stored")
+
+
+def _unreadable(rule: str, text: str) -> Violation:
+    line = re.search(r"\bline (\d+)", text)
+    return Violation(
+        rule=rule,
+        line=int(line[1]) if line else 0,
+        path="",
+        expected="one well-formed nexo message in UTF-8, bare or behind its length of four bytes",
+        found=printable(text, 400),
+        fix="correct what is named there and validate again; the rest is looked at then",
+    )
+
+
+def _xsd(version: Version) -> bytes:
+    return read_data(f"xsd/nexo-retailer-{version}.xsd")
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "file": verdict.file,
+        "version": verdict.version,
+        "valid": not verdict.faults,
+        "faults": [_violation_as_json(one) for one in verdict.faults],
+        "warnings": [_violation_as_json(one) for one in verdict.warnings],
+    }
+
+
+def _violation_as_json(violation: Violation) -> dict[str, Any]:
+    fields = asdict(violation)
+    return {name: fields[name] for name in ("rule", "line", "path", "expected", "found", "fix")}
+
+
+# ------------------------------------------------------------------------------------------------ for people
+
+
+def _show(verdicts: list[Verdict]) -> None:
+    width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+    for verdict in verdicts:
+        print(_headline(verdict))
+        for violation in verdict.found:
+            print("\n".join(_paragraph(violation, width)))
+        print("\n".join(_second_opinion(verdict, width)), end="")
+    if len(verdicts) > 1:
+        valid = sum(not verdict.faults for verdict in verdicts)
+        print(f"{valid} of {len(verdicts)} messages are valid")
+
+
+def _headline(verdict: Verdict) -> str:
+    words = ["valid" if not verdict.faults else "not valid"]
+    if verdict.version:
+        words.append(f"by version {verdict.version}")
+    if verdict.framed:
+        words.append("(framed)")
+    counts = [
+        f"{len(found)} {what}{'s' if len(found) > 1 else ''}"
+        for found, what in ((verdict.faults, "fault"), (verdict.warnings, "warning"))
+        if found
+    ]
+    return f"{printable(verdict.file)}: {' '.join(words)}{': ' if counts else ''}{', '.join(counts)}"
+
+
+def _paragraph(violation: Violation, width: int) -> list[str]:
+    place = f"line {violation.line}" if violation.line else "line ?"
+    kind = " (warning)" if violation.warning else ""
+    lines = ["", f"  {place:<9} {violation.rule}{kind}"]
+    if violation.path:
+        lines += _wrapped("at", violation.path, width)
+    lines += _wrapped("expected", violation.expected, width)
+    lines += _wrapped("found", violation.found, width)
+    lines += _wrapped("fix", violation.fix, width)
+    return lines
+
+
+def _second_opinion(verdict: Verdict, width: int) -> list[str]:
+    """What xmlschema says, and a closing empty line; nothing for a message without faults by the schema."""
+    lines = [""] if verdict.found else []
+    if verdict.version and verdict.document and any(one.rule.startswith("XSD-") for one in verdict.faults):
+        from nexo_bridge.nexo import second_opinion  # slow to load, and only wanted here
+
+        lines.append("  In the words of xmlschema:")
+        for opinion in second_opinion.opinions(_xsd(verdict.version), verdict.document.root):
+            lines += _wrapped(f"line {opinion.line}", f"{opinion.path}: {opinion.text}", width)
+        lines.append("")
+    return [*lines, ""] if lines else []
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        printable(text, 1000),
+        width,
+        initial_indent=f"    {label:<10}",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
