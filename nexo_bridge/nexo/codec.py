@@ -26,7 +26,7 @@ from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.nexo.values import Day, Timestamp
 from nexo_bridge.redaction import Secret
 
-__all__ = ["Document", "Envelope", "InvalidOutput", "Sealer", "decode", "encode", "parse"]
+__all__ = ["Document", "Envelope", "InvalidOutput", "Sealer", "decode", "encode", "parse", "read"]
 
 Sealer = Callable[[str], Secret]
 """Wraps a clear value; the key stays with the caller."""
@@ -60,16 +60,30 @@ def decode(document: Document, version: Version, schemas: Schemas, secret: Seale
     Raises:
         SchemaViolations: every fault by the schema; if there is none, every broken rule of ``nexo.rules``.
     """
+    message, found = read(document, version, schemas, secret)
+    broken = tuple(violation for violation in found if not violation.warning)
+    if broken:
+        raise SchemaViolations(broken)
+    return message
+
+
+def read(
+    document: Document, version: Version, schemas: Schemas, secret: Sealer
+) -> tuple[Message, tuple[Violation, ...]]:
+    """The message of ``document`` with every rule of ``nexo.rules`` it breaks, warnings among them.
+
+    For those who want to see warnings, or a message in spite of broken rules; arguments as for ``decode``.
+
+    Raises:
+        SchemaViolations: every fault by the schema.
+    """
     faults = schemas.validate(document, version)
     if faults:
         raise SchemaViolations(faults)
     message = _message(document, _Reader(version, secret))
     envelope = document.envelope
     assert envelope is not None  # the schema wants a header
-    broken = tuple(found for found in rules.violations(message, envelope, document.line) if not found.warning)
-    if broken:
-        raise SchemaViolations(broken)
-    return message
+    return message, rules.violations(message, envelope, document.line)
 
 
 def encode(message: Message, version: Version, schemas: Schemas) -> bytes:
