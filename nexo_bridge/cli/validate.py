@@ -121,14 +121,14 @@ def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) ->
 
 
 def _violations(document: codec.Document, version: Version, schemas: Schemas) -> tuple[Violation, ...]:
-    envelope = document.envelope
     try:
-        message = codec.decode(document, version, schemas, _seal)
-        found = rules.violations(message, envelope, document.line)
+        _, found = codec.read(document, version, schemas, _seal)
     except SchemaViolations as refusal:
         found = refusal.violations
-        if envelope is not None and any(one.rule.startswith("XSD-") for one in found):
-            found += rules.header_violations(envelope, document.line)
+        if document.envelope is not None:
+            known = {one.path for one in found}
+            header = rules.header_violations(document.envelope, document.line)
+            found += tuple(one for one in header if one.path not in known)
     return tuple(sorted(found, key=lambda one: (one.warning, one.line)))
 
 
