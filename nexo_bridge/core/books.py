@@ -1,0 +1,135 @@
+"""What the core has in hand right now: claims, courses, sessions, and whether the journal can be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nexo_bridge.core import decisions as did
+from nexo_bridge.core.course import Course
+from nexo_bridge.core.sameness import Claim, same_sale
+from nexo_bridge.core.sessions import Sessions
+from nexo_bridge.core.source import Source
+from nexo_bridge.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a terminal."""
+
+    id: str
+    service_id: str
+    sale_id: str
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What survives a second reading of the journal: who waits for which exchange, and who wants it stopped."""
+
+    sources: dict[str, list[Source]] = field(default_factory=dict)
+    wishes: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Books:
+    """Claims by id while their look-up runs, courses by id while they are unresolved or unwritten."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.claims: dict[str, Claim] = {}
+        self.courses: dict[str, Course] = {}
+        self.sessions = Sessions()
+        self.broken = False
+        self.wishes: list[
+            tuple[str, str]
+        ] = []  # (exchange, ServiceID of the Abort) that could not be journalled
+
+    def reference(self, exchange: str) -> str:
+        """The POI's transaction id for an exchange: unique over installations."""
+        return f"{self._policy.installation[:8]}-{exchange}"
+
+    def unresolved(self) -> list[Course]:
+        """Courses whose outcome is open, oldest first."""
+        return [course for course in self.courses.values() if course.exchange.unresolved]
+
+    def same_key(self, key: str) -> Claim | Course | None:
+        """What is in hand under rule R3's key; settled exchanges are the journal's."""
+        for claim in self.claims.values():
+            if claim.key == key:
+                return claim
+        for course in self.unresolved():
+            if did.key_of(course.exchange.request.header) == key:
+                return course
+        return None
+
+    def same_sale(self, claim: Claim) -> str | None:
+        """ServiceID under which the sale of ``claim`` is already on its way."""
+        if claim.sale is None:
+            return None
+        for other in self._older_claims(claim):
+            if other.sale == claim.sale and same_sale(other.message, claim.message):
+                return other.service_id
+        for course in self.unresolved():
+            request = course.exchange.request
+            data = getattr(request.body, "sale_data", None)
+            if data is None:
+                continue
+            name = did.sale_of(request.header.sale_id, data.sale_transaction_id.transaction_id)
+            if name == claim.sale and same_sale(request, claim.message):
+                return course.exchange.received.service_id
+        return None
+
+    def holder(self, poi_id: str, claim: Claim | None = None) -> Holder | None:
+        """Who holds a terminal: an unresolved exchange that does not free it, or a claim older than ``claim``."""
+        for course in self.unresolved():
+            received = course.exchange.received
+            if received.poi_id == poi_id and not course.frees_terminal():
+                return Holder(course.exchange.id, received.service_id, received.sale_id)
+        for other in self._older_claims(claim):
+            if other.poi_id == poi_id:
+                return Holder(other.id, other.service_id, other.sale_id)
+        return None
+
+    def _older_claims(self, claim: Claim | None) -> list[Claim]:
+        """Claims that came before ``claim``; a later one waits its turn and is judged against this one."""
+        if claim is None:
+            return list(self.claims.values())
+        return [other for other in self.claims.values() if int(other.id[1:]) < int(claim.id[1:])]
+
+    def find(self, sale_id: str, poi_id: str, service_id: str | None) -> Claim | Course | None:
+        """What is running for a pair: the one named, else the newest."""
+        running: list[Claim | Course] = [*self.claims.values(), *reversed(self.unresolved())]
+        for one in running:
+            ids = (one.sale_id, one.poi_id) if isinstance(one, Claim) else _ids(one)
+            service = one.service_id if isinstance(one, Claim) else one.exchange.received.service_id
+            if ids == (sale_id, poi_id) and service_id in {None, service}:
+                return one
+        return None
+
+    def forget_source(self, source: Source) -> None:
+        """A connection is gone: nobody waits there any more."""
+        for claim in self.claims.values():
+            if source in claim.sources:
+                claim.sources.remove(source)
+        for course in list(self.courses.values()):
+            course.gone(source)
+            self.tidy(course)
+
+    def tidy(self, course: Course) -> None:
+        """Let a course go that has nothing left to hear."""
+        if course.over:
+            self.courses.pop(course.exchange.id, None)
+
+    def reset(self) -> Waiting:
+        """Forget what the journal knows better; claims stay, because their look-ups still come back."""
+        waiting = Waiting(
+            {course.id: course.sources for course in self.courses.values() if course.sources}, self.wishes
+        )
+        self.courses.clear()
+        self.sessions.clear()
+        self.broken = False
+        self.wishes = []
+        return waiting
+
+
+def _ids(course: Course) -> tuple[str, str]:
+    received = course.exchange.received
+    return received.sale_id, received.poi_id

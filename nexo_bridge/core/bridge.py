@@ -1,0 +1,360 @@
+"""The core's one door: an event in, the commands to carry out, in order. No I/O, no clock, no randomness.
+
+A money request walks: ``_arrived`` → a ``Claim`` that reserves its key, sale and terminal → the journal is asked →
+``_found`` judges it (``sameness``) → its category plans → a ``Course`` takes it to its end. Everything else is served
+by ``Counter`` (sessions, questions, wishes), which sees the same books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nexo_bridge.categories.catalogue import BY_NAME, GUARDED
+from nexo_bridge.categories.conditions import FAILURES, Failure, of_refusal
+from nexo_bridge.categories.plan import AnswerNow, Facts, NotStarted, Session, Steps
+from nexo_bridge.core import decisions as did
+from nexo_bridge.core import keys, sameness
+from nexo_bridge.core.books import Books
+from nexo_bridge.core.counter import Counter
+from nexo_bridge.core.course import Course
+from nexo_bridge.core.exchange import Exchange, State, advance, fold
+from nexo_bridge.core.journal import History, Query, Stamp
+from nexo_bridge.core.replies import Replies
+from nexo_bridge.core.sameness import Claim
+from nexo_bridge.core.sessions import session_in
+from nexo_bridge.core.signals import (
+    Accept,
+    AlarmRang,
+    Arrived,
+    Command,
+    Event,
+    Forget,
+    Found,
+    Journal,
+    JournalBroke,
+    Lookup,
+    PlatformAnswered,
+    PosGone,
+    Raise,
+    Reply,
+    Started,
+    Unreadable,
+    Written,
+)
+from nexo_bridge.core.source import Source
+from nexo_bridge.errors import NotLoggedIn, Refusal, RepeatMismatch, UnknownTerminal
+from nexo_bridge.policy import Policy
+
+
+class Bridge:
+    """Decides. Feed it every event once, in order, and carry out what it says."""
+
+    def __init__(self, policy: Policy, replies: Replies) -> None:
+        self._policy = policy
+        self._replies = replies
+        self._books = Books(policy)
+        self._counter = Counter(policy, replies, self._books)
+
+    def handle(self, stamp: Stamp, event: Event) -> list[Command]:
+        """Everything that follows from ``event``."""
+        return list(self._follow(stamp, event))
+
+    def _follow(self, stamp: Stamp, event: Event) -> Iterator[Command]:
+        match event:
+            case Arrived():
+                yield from self._arrived(stamp, event)
+            case Unreadable():
+                yield from self._counter.unreadable(stamp, event)
+            case Found():
+                if event.exchange in self._books.claims:
+                    yield from self._found(stamp, event)
+                else:
+                    yield from self._counter.found(stamp, event)
+            case PlatformAnswered():
+                course = self._books.courses.get(event.exchange)
+                if course is None:
+                    yield from self._counter.platform_answered(stamp, event)
+                elif not self._books.broken:
+                    yield from course.answered(stamp, event.call, event.outcome)
+                    self._books.tidy(course)
+            case AlarmRang():
+                course = self._books.courses.get(event.exchange)
+                if course is None:
+                    yield from self._counter.rang(stamp, event)
+                elif not self._books.broken:
+                    yield from course.rang(stamp, event.alarm)
+                    self._books.tidy(course)
+            case Written():
+                yield from self._written(stamp, event)
+            case PosGone():
+                self._books.forget_source(event.source)
+            case JournalBroke():
+                yield from self._broke(event)
+            case Started():
+                yield from self._started(stamp, event)
+
+    # -- a money request -----------------------------------------------------------------------------------------
+
+    def _arrived(self, stamp: Stamp, event: Arrived) -> Iterator[Command]:
+        header = event.message.header
+        if header.message_category not in GUARDED or event.message.kind == "response":
+            yield from self._counter.arrived(stamp, event)
+            return
+        claim = Claim(
+            id=f"X{stamp.number}",
+            message=event.message,
+            version=event.version,
+            digest=event.digest,
+            received_at=stamp.wall,
+            key=did.key_of(header),
+            sources=[event.source] if event.present else [],
+        )
+        twin = self._books.same_key(claim.key)
+        if twin is not None:
+            yield from self._meets(stamp, claim, twin, event)
+        elif not event.present:
+            return  # its connection is gone: a money request nobody waits for is not started (R3)
+        elif self._books.broken:
+            yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
+        else:
+            self._books.claims[claim.id] = claim
+            since = stamp.wall - self._policy.keys_kept
+            queries = [Query(refs=(("key", claim.key),), since=since)]
+            if claim.sale is not None:
+                queries.append(Query(refs=(("sale", claim.sale),), since=since))
+            yield Lookup(claim.id, tuple(queries))
+        if event.ack is not None and twin is not None:
+            yield Accept(event.source, event.ack, twin.id)
+
+    def _meets(self, stamp: Stamp, claim: Claim, twin: Claim | Course, event: Arrived) -> Iterator[Command]:
+        """A request whose key is in hand: the same body joins, another one is refused."""
+        digest = twin.digest if isinstance(twin, Claim) else twin.exchange.received.digest
+        if digest == claim.digest:
+            if event.present:
+                twin.sources.append(event.source)
+        elif self._books.broken:
+            yield from self._turn_away(stamp, claim, of_refusal(sameness.mismatch(claim)))
+        else:
+            yield from self._refuse(stamp, claim, sameness.mismatch(claim))
+
+    def _found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
+        claim = self._books.claims.pop(event.exchange)
+        if event.results is None or self._books.broken:
+            yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
+            return
+        session = self._books.sessions.get(claim.sale_id, claim.poi_id)
+        by_key, by_sale = (
+            _folded(event.results[0]),
+            _folded(event.results[1] if len(event.results) > 1 else ()),
+        )
+        try:
+            repeated = sameness.repeat_of(claim, by_key, session.id if session else "")
+            if repeated is not None:
+                yield from self._repeat(claim, repeated)
+            elif claim.sources:
+                self._admit(claim, session, by_sale)
+                yield from self._start(stamp, claim, session)
+        except Refusal as refusal:
+            yield from self._refuse(stamp, claim, refusal, session)
+
+    def _admit(self, claim: Claim, session: Session | None, by_sale: list[Exchange]) -> None:
+        """Refuse what must not begin: unknown terminal, no session, a sale that is paid or running, a busy terminal."""
+        if claim.poi_id not in self._policy.terminals:
+            raise UnknownTerminal(f"Terminal {claim.poi_id} is not configured here.")
+        if session is None and self._policy.login_required:
+            raise NotLoggedIn("Please log in first. Then send it again with a new ServiceID.")
+        policy = self._policy.sale(claim.sale_id)
+        running = self._books.same_sale(claim)
+        if running is not None and policy.repeat_sale == "refuse":
+            raise sameness.running_sale(running)
+        sameness.refuse_paid_sale(claim, by_sale, policy)
+        holder = self._books.holder(claim.poi_id, claim)
+        if holder is not None:
+            raise sameness.busy(holder.service_id, holder.sale_id, policy)
+
+    def _start(self, stamp: Stamp, claim: Claim, session: Session | None) -> Iterator[Command]:
+        category = BY_NAME.get(claim.message.header.message_category)
+        if category is None:
+            yield from self._refuse_as(stamp, claim, FAILURES["UNAVAILABLE"], session)
+            return
+        terminal = self._policy.terminals[claim.poi_id]
+        key = self._key(claim, session, terminal.serial)
+        facts = Facts(
+            now=stamp.wall,
+            reference=self._books.reference(claim.id),
+            policy=self._policy,
+            terminal=terminal,
+            session=session,
+            key=key,
+            version=claim.version,
+        )
+        plan = category.plan(claim.message, claim.message.body, facts)
+        match plan:
+            case Steps(asks=(ask,)):
+                received = _received(claim, session)
+                exchange = advance(None, received, id=claim.id, wall=claim.received_at)
+                course = Course(exchange, self._policy, self._replies, session, claim.sources)
+                yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
+                self._books.courses[claim.id] = course
+                if claim.aborted is not None:
+                    yield from course.wish(stamp, "pos", claim.aborted)
+                    yield from course.settle(stamp, NotStarted("abort"))
+                else:
+                    yield from course.begin(stamp, ask, claim.poi_id, terminal.serial, key)
+                self._books.tidy(course)
+            case AnswerNow(body=body, status=status):
+                settled = self._replies.answer(claim.message, claim.version, body, status)
+                yield from self._close(stamp, claim, session, settled)
+            case _:
+                raise AssertionError(f"{category.name} planned {type(plan).__name__}, which moves no money")
+
+    def _key(self, claim: Claim, session: Session | None, serial: str) -> str:
+        return keys.idempotency_key(
+            installation=self._policy.installation,
+            environment=self._policy.environment,
+            serial=serial,
+            sale_id=claim.sale_id,
+            poi_id=claim.poi_id,
+            category=claim.message.header.message_category,
+            service_id=claim.service_id,
+            digest=claim.digest,
+            session="" if claim.sale is not None or session is None else session.id,
+            role="sale",
+            n=0,
+        )
+
+    # -- answers without a course --------------------------------------------------------------------------------
+
+    def _repeat(self, claim: Claim, exchange: Exchange) -> Iterator[Command]:
+        """The stored answer, byte for byte; the platform is not called."""
+        settled = exchange.settled
+        if settled is not None and claim.sources:
+            yield Reply(claim.sources[-1], settled.answer.encode(), exchange.id)
+
+    def _refuse(
+        self, stamp: Stamp, claim: Claim, refusal: Refusal, session: Session | None = None
+    ) -> Iterator[Command]:
+        mismatch = isinstance(refusal, RepeatMismatch)
+        yield from self._refuse_as(
+            stamp, claim, of_refusal(refusal), session, at=refusal.at, mismatch=mismatch
+        )
+
+    def _refuse_as(
+        self,
+        stamp: Stamp,
+        claim: Claim,
+        failure: Failure,
+        session: Session | None,
+        *,
+        at: str = "",
+        mismatch: bool = False,
+    ) -> Iterator[Command]:
+        """A refusal is its key's settled answer: a late duplicate never starts what was told to have failed (R3)."""
+        settled = self._replies.refuse(
+            claim.message, claim.version, failure, self._facts(stamp, claim), at=at
+        )
+        yield from self._close(stamp, claim, session, settled, mismatch=mismatch)
+
+    def _close(
+        self,
+        stamp: Stamp,
+        claim: Claim,
+        session: Session | None,
+        settled: did.Settled,
+        *,
+        mismatch: bool = False,
+    ) -> Iterator[Command]:
+        received = _received(claim, session, refused=True, mismatch=mismatch)
+        yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
+        yield Journal(did.entry(settled, stamp, claim.id))
+        if claim.sources:
+            yield Reply(claim.sources[-1], settled.answer.encode(), claim.id)
+        yield Forget(claim.id)
+
+    def _turn_away(self, stamp: Stamp, claim: Claim, failure: Failure) -> Iterator[Command]:
+        """Refused while nothing can be written down: said to whoever waits, and not remembered."""
+        if claim.sources:
+            settled = self._replies.refuse(claim.message, claim.version, failure, self._facts(stamp, claim))
+            yield Reply(claim.sources[-1], settled.answer.encode())
+
+    def _facts(self, stamp: Stamp, claim: Claim) -> Facts:
+        reference = self._books.reference(claim.id)
+        return Facts(now=stamp.wall, reference=reference, policy=self._policy, version=claim.version)
+
+    # -- the process and its disk --------------------------------------------------------------------------------
+
+    def _written(self, stamp: Stamp, event: Written) -> Iterator[Command]:
+        course = self._books.courses.get(event.exchange)
+        if course is not None and not self._books.broken:
+            yield from course.delivered(stamp)
+            self._books.tidy(course)
+
+    def _broke(self, event: JournalBroke) -> Iterator[Command]:
+        """Nothing in memory can be trusted to be on disk: stop acting on it until it is read again."""
+        self._books.broken = True
+        yield Raise("", "JOURNAL", event.reason)
+
+    def _started(self, stamp: Stamp, event: Started) -> Iterator[Command]:
+        """Begin from what is on disk; also after a broken journal, and any number of times (I10)."""
+        waiting = self._books.reset()
+        for history in event.open:
+            session = session_in(history)
+            if session is not None:
+                self._books.sessions.put(session)
+        for history in event.open:
+            if session_in(history) is None:
+                yield from self._take_up(stamp, fold(history), waiting.sources.get(history.exchange, []))
+        for exchange, service_id in waiting.wishes:
+            course = self._books.courses.get(exchange)
+            if course is not None and course.exchange.unresolved:
+                yield from course.wish(stamp, "pos", service_id)
+
+    def _take_up(self, stamp: Stamp, exchange: Exchange, sources: list[Source]) -> Iterator[Command]:
+        received = exchange.received
+        session = self._books.sessions.get(received.sale_id, received.poi_id)
+        course = Course(exchange, self._policy, self._replies, session, sources)
+        self._books.courses[exchange.id] = course
+        if exchange.state is State.RECEIVED:
+            yield from course.settle(stamp, NotStarted("abort" if exchange.wished else "restart"))
+        else:
+            yield from course.resume(stamp)
+        self._books.tidy(course)
+
+
+def _received(
+    claim: Claim, session: Session | None, *, refused: bool = False, mismatch: bool = False
+) -> did.Received:
+    transaction = getattr(claim.message.body, "payment_transaction", None)
+    amounts = transaction.amounts_req if transaction is not None else None
+    return did.Received(
+        request=claim.message.dump(),
+        version=claim.version,
+        digest=claim.digest,
+        session=session.id if session else "",
+        category=claim.message.header.message_category,
+        sale_id=claim.sale_id,
+        poi_id=claim.poi_id,
+        service_id=claim.service_id,
+        amount=str(amounts.requested_amount)
+        if amounts is not None and amounts.requested_amount is not None
+        else None,
+        currency=amounts.currency if amounts is not None else None,
+        refused=refused,
+        mismatch=mismatch,
+    )
+
+
+def _refs(claim: Claim, received: did.Received) -> did.Refs:
+    """Names under which the exchange is found again. A mismatch has its key only: its ServiceID is another's."""
+    refs = [("key", claim.key)]
+    if not received.mismatch:
+        refs.append(("service", did.service_of(claim.sale_id, claim.poi_id, claim.service_id)))
+    if not received.refused:
+        refs.append(("pair", did.pair_of(claim.sale_id, claim.poi_id)))
+        if claim.sale is not None:
+            refs.append(("sale", claim.sale))
+    return tuple(refs)
+
+
+def _folded(histories: tuple[History, ...]) -> list[Exchange]:
+    return [fold(history) for history in histories]

@@ -1,0 +1,561 @@
+"""The course of one unresolved money exchange, from its first call to its settlement (rules R4 to R6).
+
+A ``Course`` holds the exchange (what is on disk) and what only this process knows: calls under way, pauses, who waits
+for the answer. It may be thrown away at any moment and made again from the journal with ``resume``; whatever it knew
+beyond the journal is then counted as lost, which is always safe.
+
+Four questions keep it going, one call of each kind at a time:
+
+    look    what does the platform say?      by transactionId, or by our key while that is unknown
+    fence   was it ever created?             decided when looking finds nothing; also stops what is pending
+    stop    please end it                    after a wish, once the transactionId is known
+    status  is the terminal free?            only while parked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Literal
+
+from nexo_bridge.categories.plan import Ask, Ending, Facts, NeverCreated, Session, Shown
+from nexo_bridge.core import decisions as did
+from nexo_bridge.core import keys
+from nexo_bridge.core.decisions import Decision, Refs
+from nexo_bridge.core.exchange import Exchange, advance
+from nexo_bridge.core.journal import Stamp
+from nexo_bridge.core.replies import Replies
+from nexo_bridge.core.signals import CallPlatform, Command, Forget, Journal, Raise, Reply, WakeAt
+from nexo_bridge.core.source import Source
+from nexo_bridge.policy import Policy
+from nexo_bridge.ppaas.models import (
+    AbortBody,
+    Absent,
+    Accepted,
+    Approved,
+    CancelBody,
+    Declined,
+    FenceBody,
+    Model,
+    NotSent,
+    Outcome,
+    Pending,
+    TerminalIs,
+    Transaction,
+    Unknown,
+)
+from nexo_bridge.ppaas.operations import OPERATIONS
+
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PARKED_PAUSE = 0.5, 5.0, 60.0
+"""Seconds between looks: they begin short, because customers are quick, and grow by ``GROWTH``."""
+GROWTH = 1.6
+PATIENCE = 3
+"""Looks by key that must find nothing before a fence is decided: replicas lag, and a fence ends what is pending."""
+
+
+class Purpose(Enum):
+    """Why a call was made."""
+
+    CREATE = auto()
+    LOOK = auto()
+    FENCE = auto()
+    STOP = auto()
+    STATUS = auto()
+    SHOW = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    purpose: Purpose
+    begun: float  # monotonic
+
+
+@dataclass(slots=True)
+class _Stop:
+    """What this process knows of the copies of the stop it sent."""
+
+    sent: bool = False
+    wanted: bool = False  # send another copy when the platform still says pending
+    answered: float | None = None  # when the last copy ended, however
+    acting: float | None = None  # when the last copy ended that may still undo an approval
+
+
+@dataclass(slots=True)
+class _Fence:
+    accepted: float | None = None  # when a fence's answer said no more than "accepted"
+    proofs: int = 0  # reads in a row, begun late enough after it, that found nothing
+    pause: float = FIRST_PAUSE
+
+
+@dataclass(slots=True)
+class Course:
+    """One unresolved exchange under way. Its methods yield the commands to carry out, in order."""
+
+    exchange: Exchange
+    policy: Policy
+    replies: Replies
+    session: Session | None = None
+    sources: list[Source] = field(default_factory=list)  # who waits, newest last
+    terminal_idle: bool = False
+    _calls: dict[str, _Call] = field(default_factory=dict)
+    _pause: float = FIRST_PAUSE
+    _absent: int = 0
+    _made: int = 0
+    _stop: _Stop = field(default_factory=_Stop)
+    _fence: _Fence = field(default_factory=_Fence)
+    _told: set[str] = field(default_factory=set)  # alarms raised and displays shown, once each
+    _unwritten: bool = False  # settled, and the answer is on its way to a connection
+    _watching: bool = False  # settled after a stop, and one late look is still to come
+
+    # -- what begins it ------------------------------------------------------------------------------------------
+
+    def begin(self, stamp: Stamp, ask: Ask, poiid: str, serial: str, key: str) -> Iterator[Command]:
+        """Ask the platform: the journal first, then the bytes."""
+        yield self._decide(
+            stamp,
+            did.Asking(
+                role=ask.role,
+                key=key,
+                poiid=poiid,
+                serial=serial,
+                operation=ask.operation,
+                body=ask.body.model_dump(mode="json"),
+                amount=ask.amount,
+                currency=ask.currency,
+                read=ask.read,
+                find=ask.find,
+                fence=ask.fence,
+                stop=ask.stop,
+            ),
+        )
+        yield self._call(stamp, Purpose.CREATE, ask.operation, body=ask.body, key=key)
+        yield from self._deadlines()
+
+    def resume(self, stamp: Stamp) -> Iterator[Command]:
+        """Take up after a restart: only questions; the create is never sent again."""
+        if self.exchange.wished and self.exchange.transaction_id:
+            # A copy of the stop may have left before the crash: a crash counts as lost (R6).
+            self._stop = _Stop(sent=True, wanted=True, answered=stamp.mono, acting=stamp.mono)
+        yield from self._deadlines()
+        if self.exchange.fenced and not self.exchange.transaction_id:
+            yield from self._send_fence(stamp)  # a lost fence is simply sent again (R4)
+        yield from self._look(stamp)
+
+    def _deadlines(self) -> Iterator[Command]:
+        deadlines = self.policy.sale(self.exchange.received.sale_id).deadlines
+        begun = self.exchange.received_at
+        if not self.exchange.wished:
+            yield WakeAt(begun + deadlines.customer_time, self.exchange.id, "customer_time")
+        if not self.exchange.parked:
+            yield WakeAt(begun + deadlines.answer_by, self.exchange.id, "answer_by")
+
+    # -- what happens to it --------------------------------------------------------------------------------------
+
+    def rang(self, stamp: Stamp, alarm: str) -> Iterator[Command]:
+        """An alarm this course asked for."""
+        match alarm:
+            case "look":
+                yield from self._look(stamp)
+            case "fence" if self._unnamed:
+                yield from self._send_fence(stamp)
+            case "customer_time" if self.exchange.unresolved:
+                yield from self.wish(stamp, "deadline")
+            case "answer_by" if self.exchange.unresolved:
+                yield from self._park(stamp)
+            case _:
+                pass
+
+    def wish(self, stamp: Stamp, by: Literal["pos", "deadline"], service_id: str = "") -> Iterator[Command]:
+        """Somebody wants it stopped. Two wishes are one."""
+        if self.exchange.wished:
+            return
+        yield self._decide(stamp, did.Wished(by=by, service_id=service_id))
+        yield from self._pursue(stamp)
+
+    def answered(self, stamp: Stamp, call_id: str, outcome: Outcome) -> Iterator[Command]:
+        """A platform call ended. Calls of an earlier life of this exchange are unknown here and mean nothing."""
+        call = self._calls.pop(call_id, None)
+        if call is None:
+            return
+        if not self.exchange.unresolved:
+            yield from self._late_fact(stamp, call, outcome)
+            return
+        match call.purpose:
+            case Purpose.CREATE:
+                yield from self._created(stamp, call, outcome)
+            case Purpose.LOOK:
+                yield from self._looked(stamp, call, outcome)
+            case Purpose.FENCE:
+                yield from self._fence_answered(stamp, outcome)
+            case Purpose.STOP:
+                yield from self._stop_answered(stamp, outcome)
+            case Purpose.STATUS:
+                self.terminal_idle = isinstance(outcome, TerminalIs) and outcome.state == "IDLE"
+            case Purpose.SHOW:
+                pass  # a screen that cannot be reached never disturbs a payment
+
+    def frees_terminal(self) -> bool:
+        """Whether another exchange may use the terminal beside this one (R5)."""
+        named = self.exchange.transaction_id is not None or self._fence.accepted is not None
+        return self.exchange.parked and named and self.terminal_idle
+
+    # -- the create ----------------------------------------------------------------------------------------------
+
+    def _created(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+        match outcome:
+            case NotSent():
+                yield from self.settle(stamp, outcome)
+            case Approved() | Declined() | Pending():
+                yield from self._heard(stamp, call, outcome)
+            case _:
+                if self.exchange.wished:
+                    yield from self._pursue(stamp)
+                yield from self._look(stamp)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def _look(self, stamp: Stamp) -> Iterator[Command]:
+        asking = self.exchange.asking
+        if asking is None or self._under_way(Purpose.LOOK) or self._under_way(Purpose.CREATE):
+            return
+        named = self.exchange.transaction_id
+        if named:
+            yield self._call(stamp, Purpose.LOOK, asking.read, path=(("transactionId", named),))
+        else:
+            yield self._call(stamp, Purpose.LOOK, asking.find, query=(("clientTransactionId", asking.key),))
+        if self.exchange.parked and not self._under_way(Purpose.STATUS):
+            yield self._call(stamp, Purpose.STATUS, "terminal_status")
+
+    def _looked(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+        match outcome:
+            case Approved() | Declined() | Pending():
+                yield from self._heard(stamp, call, outcome)
+            case Absent() if self._unnamed:
+                yield from self._absence(stamp, call)
+            case _:
+                self._fence.proofs = 0
+                yield self._look_later(stamp)
+
+    def _heard(self, stamp: Stamp, call: _Call, outcome: Approved | Declined | Pending) -> Iterator[Command]:
+        problem = self._disagreement(outcome.transaction)
+        if problem:
+            yield from self._warn("FOREIGN", problem)
+            yield self._look_later(stamp)
+            return
+        if self._unnamed:
+            yield self._decide(stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id))
+            self._pause = FIRST_PAUSE
+        match outcome:
+            case Declined():
+                yield from self.settle(stamp, outcome)
+            case Pending():
+                yield from self._show(stamp, outcome)
+                if self.exchange.wished and (not self._stop.sent or self._stop.wanted):
+                    yield from self._send_stop(stamp)
+                yield self._look_later(stamp)
+            case Approved():
+                yield from self._approved(stamp, call, outcome)
+
+    def _approved(self, stamp: Stamp, call: _Call, outcome: Approved) -> Iterator[Command]:
+        problem = self._overcharge(outcome.transaction)
+        if problem:
+            yield from self._warn("AMOUNT", problem)
+            yield self._look_later(stamp)
+        elif self._under_way(Purpose.STOP):
+            yield self._look_later(stamp)  # the stop may still undo it: its answer triggers the next look
+        elif self._stop.sent and call.begun < self._believable_from(stamp):
+            yield self._look_later(stamp, self._believable_from(stamp) - stamp.mono)
+        else:
+            yield from self.settle(stamp, outcome)
+
+    def _believable_from(self, stamp: Stamp) -> float:
+        """Monotonic time from which a read that says approved may be believed after a stop (R6)."""
+        answered = self._stop.answered if self._stop.answered is not None else stamp.mono
+        if self._stop.acting is None:
+            return answered
+        return max(answered, self._stop.acting + self.policy.certainty.after)
+
+    def _absence(self, stamp: Stamp, call: _Call) -> Iterator[Command]:
+        """Our key is unknown to the platform: rule R4 says when that proves anything."""
+        certainty = self.policy.certainty
+        if self._fence.accepted is not None:
+            from_when = self._fence.accepted + certainty.after
+            if call.begun < from_when:
+                yield self._look_later(stamp, from_when - stamp.mono)
+                return
+            self._fence.proofs += 1
+            if self._fence.proofs >= certainty.reads:
+                yield from self.settle(stamp, NeverCreated())
+            else:
+                yield self._look_later(stamp, certainty.pause)
+            return
+        self._absent += 1
+        if not self.exchange.fenced and (self._absent >= PATIENCE or self.exchange.wished):
+            yield from self._send_fence(stamp)
+        yield self._look_later(stamp)
+
+    def _look_later(self, stamp: Stamp, pause: float | None = None) -> WakeAt:
+        if pause is None:
+            pause = self._pause
+            longest = LONGEST_PARKED_PAUSE if self.exchange.parked else LONGEST_PAUSE
+            self._pause = min(self._pause * GROWTH, longest)
+        return WakeAt(stamp.wall + max(pause, 0.0), self.exchange.id, "look")
+
+    # -- fencing -------------------------------------------------------------------------------------------------
+
+    def _send_fence(self, stamp: Stamp) -> Iterator[Command]:
+        asking = self.exchange.asking
+        if asking is None or not self.policy.certainty.fence or self._under_way(Purpose.FENCE):
+            return
+        if not self.exchange.fenced:
+            yield self._decide(stamp, did.Fenced())
+        key = keys.derived(asking.key, "cancel", 0)
+        body = FenceBody(client_transaction_id=key, original_client_transaction_id=asking.key)
+        yield self._call(stamp, Purpose.FENCE, asking.fence, body=body, key=key)
+
+    def _fence_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
+        if not self._unnamed:
+            return  # a look found it meanwhile, and looks decide
+        match outcome:
+            case Absent():
+                yield from self.settle(stamp, NeverCreated())
+            case Approved() | Declined() | Pending():
+                problem = self._disagreement(outcome.transaction)
+                if problem:
+                    yield from self._warn("FOREIGN", problem)
+                else:
+                    yield self._decide(
+                        stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id)
+                    )
+                    self._pause = FIRST_PAUSE
+                yield from self._look(stamp)
+            case Accepted():
+                self._fence.accepted = stamp.mono
+                self._fence.proofs = 0
+                yield self._look_later(stamp, self.policy.certainty.after)
+            case _:
+                pause, self._fence.pause = (
+                    self._fence.pause,
+                    min(self._fence.pause * GROWTH, LONGEST_PARKED_PAUSE),
+                )
+                yield WakeAt(stamp.wall + pause, self.exchange.id, "fence")
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def _pursue(self, stamp: Stamp) -> Iterator[Command]:
+        if self._under_way(Purpose.CREATE) or self.exchange.asking is None:
+            return  # done when its answer names the transaction
+        if self._unnamed:
+            if not self.exchange.fenced:
+                yield from self._send_fence(stamp)
+        else:
+            yield from self._send_stop(stamp)
+
+    def _send_stop(self, stamp: Stamp) -> Iterator[Command]:
+        asking, named = self.exchange.asking, self.exchange.transaction_id
+        if asking is None or named is None or self._under_way(Purpose.STOP):
+            return
+        self._stop.sent, self._stop.wanted = True, False
+        if asking.stop == "terminal_abort":
+            body: Model = AbortBody(transaction_id=named)
+            yield self._call(stamp, Purpose.STOP, asking.stop, body=body)
+        else:
+            key = keys.derived(asking.key, "cancel", 1)
+            body = CancelBody(client_transaction_id=key)
+            path = (("transactionId", named),)
+            yield self._call(stamp, Purpose.STOP, asking.stop, path=path, body=body, key=key)
+
+    def _stop_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
+        asking = self.exchange.asking
+        self._stop.answered = stamp.mono
+        if isinstance(outcome, NotSent):
+            # Refused by name: the wish failed and the payment goes on. Not even sent: wish again.
+            self._stop.wanted = outcome.status is None
+        else:
+            self._stop.wanted = isinstance(outcome, Unknown)
+            if asking is not None and not OPERATIONS[asking.stop].refuses_approved:
+                self._stop.acting = stamp.mono
+        self._pause = FIRST_PAUSE
+        yield from self._look(stamp)
+
+    # -- time, people, the end -----------------------------------------------------------------------------------
+
+    def _park(self, stamp: Stamp) -> Iterator[Command]:
+        if self.exchange.parked:
+            return
+        yield self._decide(stamp, did.Parked())
+        yield Raise(self.exchange.id, "PARKED", "the time to answer passed and the outcome is unknown")
+        if self.sources:
+            if self.policy.sale(self.exchange.received.sale_id).on_unknown == "answer":
+                yield Reply(
+                    self.sources[-1],
+                    self.replies.provisional(self.exchange, self._facts(stamp)),
+                    self.exchange.id,
+                )
+            yield from self._displays(stamp, self.replies.unknown_displays(self.session))
+
+    def _show(self, stamp: Stamp, pending: Pending) -> Iterator[Command]:
+        shown = self.replies.progress(self.exchange, pending, self._facts(stamp))
+        mark = f"{pending.transaction.status}:{bool(pending.transaction.qr)}"
+        if mark in self._told:
+            return
+        self._told.add(mark)
+        yield from self._displays(stamp, shown)
+
+    def _displays(self, stamp: Stamp, shown: Shown) -> Iterator[Command]:
+        for screen in shown.to_terminal:
+            if "terminal" not in self._told:
+                self._told.add("terminal")
+                yield self._call(stamp, Purpose.SHOW, "terminal_display", body=screen)
+        if self.sources:
+            for body in shown.to_pos:
+                self._made += 1
+                device_id = str((stamp.number * 10 + self._made) % 10**10)
+                data = self.replies.device_request(
+                    self.exchange.request.header, device_id, body, self.exchange.received.version
+                )
+                yield Reply(self.sources[-1], data, self.exchange.id)
+
+    def settle(self, stamp: Stamp, ending: Ending) -> Iterator[Command]:
+        """End it: the answer's bytes on disk, then on the wire."""
+        settled = self.replies.settle(self.exchange, ending, self._facts(stamp))
+        yield self._decide(stamp, settled)
+        if self.sources:
+            self._unwritten = True
+            yield Reply(self.sources[-1], settled.answer.encode(), self.exchange.id, settles=True)
+        if self._stop.sent and isinstance(ending, Declined):
+            # A stopped payment that turns out approved is a discrepancy; one late look finds it (R8).
+            self._watching = True
+            yield WakeAt(stamp.wall + self.policy.certainty.after, self.exchange.id, "look")
+        yield from self._leave()
+
+    def delivered(self, stamp: Stamp) -> Iterator[Command]:
+        """The answer was written to a connection: for diagnosis only."""
+        if not self.exchange.unresolved:
+            self._unwritten = False
+            yield self._decide(stamp, did.Delivered())
+            yield from self._leave()
+
+    def gone(self, source: Source) -> None:
+        """Nobody waits at ``source`` any more."""
+        if source in self.sources:
+            self.sources.remove(source)
+        if not self.sources:
+            self._unwritten = False
+
+    def _leave(self) -> Iterator[Command]:
+        if self.over:
+            yield Forget(self.exchange.id)
+
+    def _late_fact(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+        """After settlement no fact changes anything; one that contradicts is written down (R8)."""
+        settled = self.exchange.settled
+        if (
+            call.purpose is not Purpose.SHOW
+            and isinstance(outcome, Approved)
+            and settled is not None
+            and settled.authorised is None
+            and self._disagreement(outcome.transaction) is None
+        ):
+            transaction = outcome.transaction
+            yield self._decide(
+                stamp, did.Disagreed(status=transaction.status, authorised=transaction.authorised)
+            )
+            yield from self._warn("DISCREPANCY", "the platform approved what was answered as not paid")
+        if call.purpose is Purpose.LOOK:
+            self._watching = False
+        yield from self._leave()
+
+    # -- small words ---------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Id of the exchange."""
+        return self.exchange.id
+
+    @property
+    def over(self) -> bool:
+        """Settled, and nothing under way that could still be worth hearing."""
+        return not (self.exchange.unresolved or self._calls or self._unwritten or self._watching)
+
+    @property
+    def _unnamed(self) -> bool:
+        return self.exchange.unresolved and self.exchange.transaction_id is None
+
+    def _under_way(self, purpose: Purpose) -> bool:
+        return any(call.purpose is purpose for call in self._calls.values())
+
+    def _decide(self, stamp: Stamp, decision: Decision, refs: Refs = ()) -> Journal:
+        self.exchange = advance(self.exchange, decision, id=self.exchange.id, wall=stamp.wall)
+        return Journal(did.entry(decision, stamp, self.exchange.id, refs))
+
+    def _call(
+        self,
+        stamp: Stamp,
+        purpose: Purpose,
+        operation: str,
+        *,
+        path: Refs = (),
+        query: Refs = (),
+        body: Model | None = None,
+        key: str = "",
+    ) -> CallPlatform:
+        asking = self.exchange.asking
+        assert asking is not None, "nothing is called before it is asked"
+        self._made += 1
+        call_id = f"{stamp.number}.{self._made}"
+        self._calls[call_id] = _Call(purpose, stamp.mono)
+        return CallPlatform(self.exchange.id, call_id, asking.poiid, operation, path, query, body, key)
+
+    def _warn(self, alarm: str, text: str) -> Iterator[Command]:
+        if alarm not in self._told:
+            self._told.add(alarm)
+            yield Raise(self.exchange.id, alarm, text)
+
+    def _disagreement(self, transaction: Transaction) -> str | None:
+        """Why this transaction cannot be ours, if so (R4)."""
+        asking = self.exchange.asking
+        assert asking is not None, "nothing is heard before it is asked"
+        if transaction.client_transaction_id != asking.key:
+            return "the platform answered with another clientTransactionId"
+        if transaction.device_id != asking.serial:
+            return "the platform answered for another device"
+        if transaction.currency != asking.currency:
+            return "the platform answered in another currency"
+        if self.exchange.transaction_id not in {None, transaction.transaction_id}:
+            return "the platform answered with another transactionId"
+        return None
+
+    def _overcharge(self, transaction: Transaction) -> str | None:
+        """Why an approval cannot be believed: more than was asked, and no tip or surcharge that explains it (R4)."""
+        asking = self.exchange.asking
+        assert asking is not None, "nothing is heard before it is asked"
+        authorised = asking.amount if transaction.authorised is None else transaction.authorised
+        asked_tip = asking.body.get("tip_amount") or 0
+        extra = max((transaction.tip or 0) - asked_tip, 0) + (transaction.surcharge or 0)
+        if authorised - extra > asking.amount:
+            return "the platform approved more than was asked"
+        if authorised <= 0:
+            return "the platform approved nothing"
+        return None
+
+    def _wanted_by(self) -> Literal["pos", "deadline"] | None:
+        """Who of us wanted it stopped: a wish, or the fence that ends what is pending."""
+        if self.exchange.wished:
+            return self.exchange.wished.by
+        return "deadline" if self.exchange.fenced else None
+
+    def _facts(self, stamp: Stamp) -> Facts:
+        asking = self.exchange.asking
+        return Facts(
+            now=stamp.wall,
+            reference=self.exchange.id,
+            policy=self.policy,
+            terminal=self.policy.terminals.get(self.exchange.received.poi_id),
+            session=self.session,
+            key=asking.key if asking else "",
+            wished=self._wanted_by(),
+            asked=(asking.amount, asking.currency) if asking else None,
+            operation=asking.operation if asking else "",
+        )

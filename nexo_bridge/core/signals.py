@@ -1,0 +1,230 @@
+"""What the core is told (events, past tense) and what it answers (commands, imperative).
+
+Events are pydantic models because every one is journalled as an input and fed again by replay; commands stay in this
+process. Secrets inside an event are journalled as their HMAC, and a core that is fed that form decides the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_serializer, field_validator
+
+from nexo_bridge.core.journal import Entry, History, Query
+from nexo_bridge.core.source import Source
+from nexo_bridge.nexo.elements import Version
+from nexo_bridge.nexo.messages import Message
+from nexo_bridge.ppaas.models import Model, Outcome
+from nexo_bridge.redaction import Secret
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HeaderIds(_Event):
+    """Header attributes as plain strings, read before and whether or not the body is valid."""
+
+    kind: Literal["request", "response"] = "request"
+    message_class: str = ""
+    category: str = ""
+    service_id: str | None = None
+    device_id: str | None = None
+    sale_id: str = ""
+    poi_id: str = ""
+
+
+class Started(_Event):
+    """The process began (or reopened its journal): what was open on disk, sessions included."""
+
+    name: Literal["Started"] = "Started"
+    open: tuple[History, ...] = ()
+
+
+class Arrived(_Event):
+    """A valid nexo message came in.
+
+    Attributes:
+        digest: HMAC of the canonical body: what "the same body" means (rule R3).
+        version: schema it was read under and its answer is written in.
+        present: the connection still stood when the core took the message up.
+        ack: transport's acknowledgement token, None where there is none (TCP).
+    """
+
+    name: Literal["Arrived"] = "Arrived"
+    source: Source
+    message: Message
+    version: Version
+    digest: str
+    present: bool = True
+    ack: int | None = None
+
+    @field_serializer("message")
+    def _dump(self, message: Message) -> dict[str, Any]:
+        return message.dump()
+
+    @field_validator("message", mode="before")
+    @classmethod
+    def _load(cls, value: Any) -> Any:
+        return Message.load(value) if isinstance(value, dict) else value
+
+
+class Unreadable(_Event):
+    """Something came in that is no valid nexo message; the refusal says why.
+
+    Attributes:
+        header: what could be read of its header, or the ids last readable on that connection.
+        answerable: the header itself was readable, so that a proper response can be made.
+        sale_transaction: (TransactionID, TimeStamp) if they could be read; a failed response repeats them.
+        start: the first bytes, base64, for the RejectedMessage of an Event.
+    """
+
+    name: Literal["Unreadable"] = "Unreadable"
+    source: Source
+    header: HeaderIds
+    answerable: bool
+    version: Version
+    condition: str
+    code: str
+    retry: Literal["yes", "no", "check"]
+    at: str
+    text: str
+    sale_transaction: tuple[str, str] | None = None
+    start: Secret | None = None
+    ack: int | None = None
+
+
+class PosGone(_Event):
+    """The connection is gone; a half-closed one is not."""
+
+    name: Literal["PosGone"] = "PosGone"
+    source: Source
+
+
+class Written(_Event):
+    """The answer of an exchange was handed to its connection."""
+
+    name: Literal["Written"] = "Written"
+    exchange: str
+
+
+class PlatformAnswered(_Event):
+    """A call ended; ``call`` is the number its command carried."""
+
+    name: Literal["PlatformAnswered"] = "PlatformAnswered"
+    exchange: str
+    call: str
+    outcome: Outcome
+
+
+class Found(_Event):
+    """What a ``Lookup`` brought, one tuple for each query; None when the journal cannot be read."""
+
+    name: Literal["Found"] = "Found"
+    exchange: str
+    results: tuple[tuple[History, ...], ...] | None
+
+
+class AlarmRang(_Event):
+    """A moment asked for with ``WakeAt`` has come."""
+
+    name: Literal["AlarmRang"] = "AlarmRang"
+    exchange: str
+    alarm: str
+
+
+class JournalBroke(_Event):
+    """A commit failed: nothing that depends on it has happened, and money work stops."""
+
+    name: Literal["JournalBroke"] = "JournalBroke"
+    reason: str
+
+
+Event: TypeAlias = (
+    Started | Arrived | Unreadable | PosGone | Written | PlatformAnswered | Found | AlarmRang | JournalBroke
+)
+
+EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="name")])
+"""Events to and from the JSON of a journal's input entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Barrier: later commands of the same exchange run only after this entry is on disk."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Acknowledge to the transport: the journal has the message."""
+
+    source: Source
+    ack: int
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Write ``data`` to ``source``.
+
+    Attributes:
+        exchange: the write may not overtake the last journal entry of this exchange; empty: it depends on none.
+        settles: a ``Written`` event is wanted once it is out.
+    """
+
+    source: Source
+    data: bytes
+    exchange: str = ""
+    settles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlatform:
+    """Start one platform call; its outcome comes back as ``PlatformAnswered`` with the same ``call``."""
+
+    exchange: str
+    call: str
+    poiid: str
+    operation: str
+    path: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    body: Model | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Ask the journal; the rows come back as ``Found``."""
+
+    exchange: str
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Ring ``alarm`` of ``exchange`` at ``wall`` (seconds since the epoch); a second one replaces the first."""
+
+    wall: float
+    exchange: str
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The exchange is over: its alarms and bookkeeping may go."""
+
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Tell people: something no program can decide."""
+
+    exchange: str
+    alarm: str
+    text: str
+
+
+Command: TypeAlias = Journal | Accept | Reply | CallPlatform | Lookup | WakeAt | Forget | Raise
