@@ -19,7 +19,7 @@ from lxml import etree
 from nexo_bridge.errors import BridgeError, SchemaViolations, Violation
 from nexo_bridge.money import Amount
 from nexo_bridge.nexo import rules
-from nexo_bridge.nexo.document import ROOTS, Document, Envelope, parse
+from nexo_bridge.nexo.document import ROOTS, Document, Envelope, line_of, parse
 from nexo_bridge.nexo.elements import Element, Place, Slot, Version, slots
 from nexo_bridge.nexo.messages import BODIES, ContentInformation, Message, MessageHeader
 from nexo_bridge.nexo.schema import Schemas
@@ -33,6 +33,8 @@ Sealer = Callable[[str], Secret]
 
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
 _ROOT_OF = {kind: root for root, kind in ROOTS.items()}
+_MAX_DIGITS = 100
+"""Characters of a whole number. The schema has no limit; Python's numbers have one, and refuse by an exception."""
 E = TypeVar("E", bound=Element)
 
 
@@ -80,7 +82,10 @@ def read(
     faults = schemas.validate(document, version)
     if faults:
         raise SchemaViolations(faults)
-    message = _message(document, _Reader(version, secret))
+    reader = _Reader(version, secret)
+    message = _message(document, reader)
+    if reader.too_long:
+        raise SchemaViolations(tuple(reader.too_long))
     envelope = document.envelope
     assert envelope is not None  # the schema wants a header
     return message, rules.violations(message, envelope, document.line)
@@ -156,31 +161,46 @@ class _Reader:
     def __init__(self, version: Version, secret: Sealer) -> None:
         self._version = version
         self._secret = secret
+        self.too_long: list[Violation] = []
 
     def element(self, node: etree._Element, cls: type[E]) -> E:
         table = _table(cls, self._version)
         values: dict[str, Any] = {}
         for name, text in node.attrib.items():
             slot = table.attributes[str(name)]
-            values[slot.field] = self._value(slot, str(text))
+            values[slot.field] = self._value(slot, str(text), node)
         for child in node:
             slot = table.elements[str(child.tag)]
             if slot.classes:
                 item: Any = self.element(child, slot.classes[str(child.tag)])
             else:
-                item = self._value(slot, child.text or "")
+                item = self._value(slot, child.text or "", child)
             if slot.repeated:
                 values.setdefault(slot.field, []).append(item)
             else:
                 values[slot.field] = item
         if table.text is not None:
-            values[table.text.field] = self._value(table.text, node.text or "")
+            values[table.text.field] = self._value(table.text, node.text or "", node)
         return cls.model_validate(values)
 
-    def _value(self, slot: Slot, text: str) -> Any:
+    def _value(self, slot: Slot, text: str, node: etree._Element) -> Any:
         if slot.listed:
             return tuple(text.split())
+        if slot.kind is int and len(text) > _MAX_DIGITS:
+            self.too_long.append(_too_long(slot, node))
+            return 0
         return self._secret(text) if slot.kind is Secret else _READ[slot.kind](text)
+
+
+def _too_long(slot: Slot, node: etree._Element) -> Violation:
+    return Violation(
+        rule="XSD-VALUE-RANGE",
+        line=line_of(node),
+        path=node.getroottree().getpath(node) + (f"/@{slot.wire}" if slot.place is Place.ATTRIBUTE else ""),
+        expected=f"a whole number of at most {_MAX_DIGITS} characters",
+        found="a longer one",
+        fix="write fewer digits",
+    )
 
 
 _READ: Mapping[type[Any], Callable[[str], Any]] = {
