@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from nexo_bridge.sandbox.faults import FAULTS, Faults
+
+
+def test_a_fault_happens_as_often_as_asked() -> None:
+    faults = Faults()
+    faults.inject("reset", times=2)
+    assert [faults.take("reset", "POI00001") for _ in range(3)] == [True, True, False]
+
+
+def test_a_fault_waits_for_its_terminal_and_operation() -> None:
+    faults = Faults()
+    faults.inject("reset", "POI00002", operation="read_card")
+    assert not faults.take("reset", "POI00001", "read_card")
+    assert not faults.take("reset", "POI00002", "create_card")
+    assert not faults.take("slow-answers", "POI00002", "read_card")
+    assert faults.left() == {"reset": 1}
+    assert faults.take("reset", "POI00002", "read_card")
+    assert faults.left() == {}
+
+
+def test_faults_add_up_and_can_be_taken_back() -> None:
+    faults = Faults()
+    faults.inject("reset", times=2)
+    faults.inject("reset", "POI00001", times=3)
+    assert faults.left() == {"reset": 5}
+    faults.inject("reset", times=0)
+    assert faults.left() == {"reset": 3}
+
+
+def test_wrong_words_are_refused() -> None:
+    faults = Faults()
+    with pytest.raises(ValueError, match="no fault is called 'explode'"):
+        faults.inject("explode")
+    with pytest.raises(ValueError, match="times"):
+        faults.inject("reset", times=-1)
+
+
+def test_the_list_is_closed() -> None:
+    assert set(FAULTS) == {
+        "lose-create-answer",
+        "lose-create-request",
+        "create-500-after-storing",
+        "create-409",
+        "read-404-at-first",
+        "unauthorised-once",
+        "token-down",
+        "slow-answers",
+        "truncate-answer",
+        "reset",
+        "late-create",
+        "stale-reads",
+        "late-approval-after-cancel",
+    }

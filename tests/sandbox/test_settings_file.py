@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from nexo_bridge.sandbox.settings_file import TerminalEntry, render, write
+
+BASES = {name: f"https://127.0.0.1/{name}" for name in ("auth", "device_auth", "api", "device_api")}
+
+
+def test_the_file_has_the_names_a_bridge_reads(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    write(path, render(BASES, "certificates/ca.pem", [TerminalEntry("POI00001", "S1", "c/a.pem", "c/a.key")]))
+    assert tomllib.loads(path.read_text()) == {
+        "listen": [{"kind": "tcp", "host": "127.0.0.1", "port": 0}],
+        "journal": {"path": "journal.sqlite"},
+        "platform": {"environment": "demo", **BASES, "ca": "certificates/ca.pem"},
+        "terminals": {
+            "POI00001": {"serial": "S1", "grant": "mtls", "certificate": "c/a.pem", "key": "c/a.key"}
+        },
+    }
+
+
+def test_odd_names_are_quoted() -> None:
+    text = render(BASES, 'a "quoted" \\ path/ä', [])
+    assert tomllib.loads(text)["platform"]["ca"] == 'a "quoted" \\ path/ä'
+
+
+def test_writing_replaces_in_one_step(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text("old")
+    write(path, "new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bridge.toml"]
+    assert path.read_text() == "new"
