@@ -7,7 +7,7 @@ it compares and computes by value like any ``Decimal``.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
@@ -25,7 +25,9 @@ _TWO_DECIMALS = frozenset(
     SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW
     ZWG""".split()
 )
-_LEXICAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+_LEXICAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Shifts the decimal point of any number without rounding it; the default context keeps 28 digits."""
 
 
 class Amount(Decimal):
@@ -93,7 +95,7 @@ def to_minor(amount: Decimal, currency: str) -> int:
     Raises:
         ValueError: unknown currency, or more decimals than the currency has (never rounded).
     """
-    scaled = Decimal(amount).scaleb(exponent(currency))
+    scaled = Decimal(amount).scaleb(exponent(currency), _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{currency} has {exponent(currency)} decimals")
     return int(scaled)
@@ -102,4 +104,4 @@ def to_minor(amount: Decimal, currency: str) -> int:
 def from_minor(minor: int, currency: str) -> Amount:
     """Major units of ``minor``, written with all decimals of the currency."""
     digits = exponent(currency)
-    return Amount(Decimal(minor).scaleb(-digits).quantize(Decimal(1).scaleb(-digits)))
+    return Amount(Decimal(minor).scaleb(-digits, _EXACT))
