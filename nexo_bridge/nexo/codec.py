@@ -26,7 +26,18 @@ from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.nexo.values import Day, Timestamp
 from nexo_bridge.redaction import Secret
 
-__all__ = ["Document", "Envelope", "InvalidOutput", "Sealer", "decode", "encode", "parse", "read"]
+__all__ = [
+    "Document",
+    "Envelope",
+    "InvalidOutput",
+    "Sealer",
+    "build",
+    "decode",
+    "encode",
+    "parse",
+    "read",
+    "write",
+]
 
 Sealer = Callable[[str], Secret]
 """Wraps a clear value; the key stays with the caller."""
@@ -82,13 +93,30 @@ def read(
     faults = schemas.validate(document, version)
     if faults:
         raise SchemaViolations(faults)
-    reader = _Reader(version, secret)
-    message = _message(document, reader)
-    if reader.too_long:
-        raise SchemaViolations(tuple(reader.too_long))
+    message = build(document, version, secret)
     envelope = document.envelope
     assert envelope is not None  # the schema wants a header
     return message, rules.violations(message, envelope, document.line)
+
+
+def build(document: Document, version: Version, secret: Sealer) -> Message:
+    """The message of a ``document`` that is valid by the schema of ``version``; its rules are not looked at.
+
+    Raises:
+        SchemaViolations: a whole number too long for this program.
+    """
+    reader = _Reader(version, secret)
+    root = document.root
+    header, body, *trailer = root
+    message = Message(
+        kind=ROOTS[str(root.tag)],
+        header=reader.element(header, MessageHeader),
+        body=reader.element(body, BODIES[str(body.tag)]),
+        trailer=reader.element(trailer[0], ContentInformation) if trailer else None,
+    )
+    if reader.too_long:
+        raise SchemaViolations(tuple(reader.too_long))
+    return message
 
 
 def encode(message: Message, version: Version, schemas: Schemas) -> bytes:
@@ -97,6 +125,25 @@ def encode(message: Message, version: Version, schemas: Schemas) -> bytes:
     Raises:
         InvalidOutput: it has content this version does not know, breaks the schema or a rule, holds a secret whose
             clear value is gone, or a character that XML cannot carry.
+    """
+    document = write(message, version)
+    envelope = document.envelope
+    assert envelope is not None  # written above
+    faults = schemas.validate(document, version) or tuple(
+        found for found in rules.violations(message, envelope, document.line) if not found.warning
+    )
+    if faults:
+        first = faults[0]
+        raise InvalidOutput(f"{first.rule} at {first.path}: {first.expected}; found {first.found}", faults)
+    return _DECLARATION + etree.tostring(document.root, encoding="UTF-8", xml_declaration=False)
+
+
+def write(message: Message, version: Version) -> Document:
+    """``message`` as a document, not yet validated.
+
+    Raises:
+        InvalidOutput: it has content this version does not know, a secret whose clear value is gone, or a character
+            that XML cannot carry.
     """
     root = etree.Element(_ROOT_OF[message.kind])
     writer = _Writer(version)
@@ -110,27 +157,7 @@ def encode(message: Message, version: Version, schemas: Schemas) -> bytes:
         LookupError,
     ) as fault:  # lxml refuses control characters; a secret may be an HMAC alone
         raise InvalidOutput(f"{message.body_name} cannot be written: {fault}") from None
-    document = Document(root)
-    envelope = document.envelope
-    assert envelope is not None  # written above
-    faults = schemas.validate(document, version) or tuple(
-        found for found in rules.violations(message, envelope, document.line) if not found.warning
-    )
-    if faults:
-        first = faults[0]
-        raise InvalidOutput(f"{first.rule} at {first.path}: {first.expected}; found {first.found}", faults)
-    return _DECLARATION + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
-
-
-def _message(document: Document, reader: _Reader) -> Message:
-    root = document.root
-    header, body, *trailer = root
-    return Message(
-        kind=ROOTS[str(root.tag)],
-        header=reader.element(header, MessageHeader),
-        body=reader.element(body, BODIES[str(body.tag)]),
-        trailer=reader.element(trailer[0], ContentInformation) if trailer else None,
-    )
+    return Document(root)
 
 
 class _Table(NamedTuple):
