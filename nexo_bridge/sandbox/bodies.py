@@ -124,4 +124,4 @@ def read_body(request: Request, model: type[_B]) -> _B:
             f"{'.'.join(str(part) for part in error['loc']) or 'body'}: {error['msg']}"
             for error in errors.errors(include_input=False, include_url=False)
         )
-        raise PlatformError(400, "BAD_REQUEST", "The body breaks the contract", faults) from None
+        raise PlatformError(400, "BAD_REQUEST", f"The body breaks the contract: {faults}") from None

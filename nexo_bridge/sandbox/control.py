@@ -75,7 +75,7 @@ class Control:
                 self._sandbox.set_terminal(poiid, _text(_object(request.body), "state"))
                 return json_answer(self._sandbox.terminals())
         except ValueError as wrong:
-            raise PlatformError(400, "BAD_REQUEST", "The request is wrong", str(wrong)) from None
+            raise PlatformError(400, "BAD_REQUEST", str(wrong)) from None
         raise _no_such(request)
 
     def _faults(self, body: dict[str, Any]) -> dict[str, int]:

@@ -151,11 +151,11 @@ async def _write_answer(connection: h11.Connection, writer: asyncio.StreamWriter
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         writer.transport.abort()
         return False
-    headers = [
-        ("content-length", str(len(answer.body))),
-        *([("content-type", answer.content_type)] if answer.body else ()),
-        *answer.headers.items(),
-    ]
+    headers = [*answer.headers.items()]
+    if answer.body:
+        headers.append(("content-type", answer.content_type))
+    if answer.status != 204:  # RFC 9110 section 8.6
+        headers.append(("content-length", str(len(answer.body))))
     head = connection.send(h11.Response(status_code=answer.status, headers=headers))
     cut = answer.wire is Wire.TRUNCATE
     body = connection.send(h11.Data(data=answer.body[: len(answer.body) // 2] if cut else answer.body))

@@ -69,7 +69,7 @@ class TokenOffice:
         """
         generation = self._generation[serial]
         secret = hmac.new(self._key, f"{serial}/{generation}".encode(), hashlib.sha256).hexdigest()
-        return Client(f"sandbox-{serial}", secret, "Sandbox Shop", "sandbox-ma")
+        return Client(f"device-{serial}", secret, "Sandbox Shop", "sandbox-ma")
 
     def renew_secret(self, serial: str) -> None:
         """Void the client's secret; tokens already issued live until they expire."""

@@ -57,7 +57,7 @@ _TRANSACTION = _object(
         },
         message=_TEXT,
     ),
-    qrCode=_object("content", content=_TEXT, expiresAt=_INSTANT),
+    qrCode=_object("content", content=_TEXT, imageBase64=_TEXT, expiresAt=_INSTANT),
     paymentInstrument=_object("", brand=_TEXT, maskedPan=_TEXT, entryMode=_TEXT),
     events={
         "type": "array",

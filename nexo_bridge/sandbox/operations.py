@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
+from io import BytesIO
+
+import segno
 
 from nexo_bridge.sandbox.bodies import Abort, Cancel, CreateCard, CreateQr, Display, Fence, PaymentAmount
 from nexo_bridge.sandbox.clock import Clock
@@ -73,8 +77,10 @@ class Platform:
             instrument={"brand": body.payment_type, "entryMode": "SCANNED"},
         )
         if not scanned:
+            content = f"https://pay.sandbox.invalid/{transaction.transaction_id}"
             transaction.qr_code = {
-                "content": f"https://pay.sandbox.invalid/{transaction.transaction_id}",
+                "content": content,
+                "imageBase64": _png(content),
                 "expiresAt": instant(self._clock.now() + timedelta(seconds=self._pace.limit)),
             }
         return self._create(serial, transaction, "SCANNED_CODE_MISSING" if missing else None)
@@ -91,7 +97,7 @@ class Platform:
         if refusal is None:
             refusal = self._refusal(terminal, new)
         if refusal is not None:
-            raise PlatformError(422, refusal, "Refused")
+            raise PlatformError(422, refusal, "This create is refused")
         new.move("PENDING", self._clock.now())
         new.first_answer = new.answer()
         self.ledger.add(new)
@@ -154,7 +160,6 @@ class Platform:
             currency=target.currency,
             original=target.transaction_id,
             authorised=amount,
-            approval_code=self._letters(6),
         )
         cancel.move("APPROVED", self._clock.now())
         cancel.first_answer = cancel.answer()
@@ -216,7 +221,7 @@ class Platform:
             raise PlatformError(422, "TERMINAL_BUSY", "The terminal shows its own screen")
         needed = body.text if body.format == "TEXT" else body.qr_content
         if not needed:
-            raise PlatformError(400, "BAD_REQUEST", "The body breaks the contract", "nothing to show")
+            raise PlatformError(400, "BAD_REQUEST", "The body breaks the contract: nothing to show")
         terminal.screen = {"text": body.text, "content": body.qr_content}
 
     def find(self, serial: str, method: Method, key: str) -> list[Transaction]:
@@ -228,3 +233,9 @@ class Platform:
 
     def _letters(self, count: int) -> str:
         return "".join(self._random.choices(_ALPHABET, k=count))
+
+
+def _png(content: str) -> str:
+    image = BytesIO()
+    segno.make_qr(content).save(image, kind="png", scale=4)
+    return b64encode(image.getvalue()).decode("ascii")

@@ -62,7 +62,7 @@ class Terminal:
         """Ask the cardholder to pay; the terminal must be idle."""
         assert self.current is None
         self.current = transaction
-        self.screen = dict(transaction.qr_code or {})
+        self.screen = {"content": transaction.qr_code["content"]} if transaction.qr_code else {}
         self._expiry = self._clock.call_later(self._pace.limit, lambda: self.end(transaction, EXPIRED))
         if not self.held:
             self._think(transaction)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 
@@ -58,22 +59,25 @@ Handler = Callable[[Request], Awaitable[Answer]]
 class PlatformError(Exception):
     """A refusal by the platform: becomes an ``application/problem+json`` answer (RFC 9457)."""
 
-    def __init__(self, status: int, code: str, title: str, detail: str = "", **headers: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
-        self.title = title
         self.detail = detail
         self.headers = headers
 
     def answer(self) -> Answer:
         """The answer that says it."""
-        body = {"type": "about:blank", "title": self.title, "status": self.status, "code": self.code}
-        if self.detail:
-            body["detail"] = self.detail
+        body = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
         return Answer(
             self.status,
-            json.dumps(body).encode(),
+            _compact(body),
             "application/problem+json",
             {name.replace("_", "-"): value for name, value in self.headers.items()},
         )
@@ -83,6 +87,10 @@ def json_answer(body: Any, status: int = 200, **headers: str) -> Answer:
     """``body`` as JSON; header names with ``_`` for ``-``."""
     return Answer(
         status,
-        json.dumps(body).encode(),
+        _compact(body),
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
+
+
+def _compact(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

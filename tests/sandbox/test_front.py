@@ -49,9 +49,11 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 async def mutual(served: Served, authority: Authority) -> AsyncIterator[str]:
-    tls = server_tls(
-        authority.server([LOOPBACK]), authority.root.certificate, client_certificate=ssl.CERT_REQUIRED
-    )
+    def context() -> ssl.SSLContext:
+        pair = authority.server([LOOPBACK])
+        return server_tls(pair, authority.root.certificate, client_certificate=ssl.CERT_REQUIRED)
+
+    tls = await asyncio.to_thread(context)
     front = Front(served.handle, tls)
     url = await front.start(LOOPBACK, 0)
     yield url
@@ -79,7 +81,7 @@ async def test_requests_arrive_whole_and_connections_are_kept(served: Served, pl
 
 async def test_a_problem_becomes_problem_json(served: Served, plain: str) -> None:
     def refuse(request: Request) -> Answer:
-        raise PlatformError(429, "TOO_MANY", "Slow down", "one at a time", Retry_After="3")
+        raise PlatformError(429, "TOO_MANY", "One at a time", Retry_After="3")
 
     served.reply = refuse
     async with httpx.AsyncClient(base_url=plain) as client:
@@ -89,10 +91,10 @@ async def test_a_problem_becomes_problem_json(served: Served, plain: str) -> Non
     assert answer.headers["retry-after"] == "3"
     assert answer.json() == {
         "type": "about:blank",
-        "title": "Slow down",
+        "title": "Too Many Requests",
         "status": 429,
         "code": "TOO_MANY",
-        "detail": "one at a time",
+        "detail": "One at a time",
     }
 
 
@@ -119,14 +121,14 @@ async def test_faults_of_the_wire(
     served: Served, mutual: str, authority: Authority, wire: Wire, error: type[Exception]
 ) -> None:
     served.reply = lambda _request: Answer(200, b'{"transactionId": "1"}', wire=wire)
-    tls = client_tls(authority.root.certificate, authority.client("POI00001", "S1"))
+    tls = client_tls(authority.root.certificate, await asyncio.to_thread(authority.client, "POI00001", "S1"))
     async with httpx.AsyncClient(base_url=mutual, verify=tls) as client:
         with pytest.raises(error):
             await client.get("/")
 
 
 async def test_the_certificate_names_the_device(served: Served, mutual: str, authority: Authority) -> None:
-    tls = client_tls(authority.root.certificate, authority.client("POI00001", "S1"))
+    tls = client_tls(authority.root.certificate, await asyncio.to_thread(authority.client, "POI00001", "S1"))
     async with httpx.AsyncClient(base_url=mutual, verify=tls) as client:
         await client.get("/")
     assert served.requests[0].certificate == PeerCertificate("POI00001", "S1")
@@ -146,7 +148,7 @@ async def test_without_a_certificate_nothing_is_served(
 async def test_a_certificate_of_another_authority_is_refused(
     served: Served, mutual: str, authority: Authority, tmp_path: Path
 ) -> None:
-    foreign = Authority(tmp_path / "foreign").client("POI00001", "S1")
+    foreign = await asyncio.to_thread(lambda: Authority(tmp_path / "foreign").client("POI00001", "S1"))
     tls = client_tls(authority.root.certificate, foreign)
     async with httpx.AsyncClient(base_url=mutual, verify=tls) as client:
         with pytest.raises((httpx.ReadError, httpx.ConnectError)):

@@ -70,7 +70,7 @@ def test_an_id_token_or_a_foreign_one_opens_nothing(office: TokenOffice) -> None
     [
         ({"grant_type": "magic"}, 400, "unsupported_grant_type"),
         ({"client_secret": "wrong"}, 401, "invalid_client"),
-        ({"client_id": "sandbox-S2"}, 401, "invalid_client"),
+        ({"client_id": "device-S2"}, 401, "invalid_client"),
     ],
 )
 def test_refusals_are_named(office: TokenOffice, changes: dict[str, Any], status: int, error: str) -> None:

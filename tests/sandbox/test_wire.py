@@ -6,12 +6,13 @@ from nexo_bridge.sandbox.wire import PlatformError, Wire, json_answer
 
 
 def test_a_problem_says_its_code() -> None:
-    answer = PlatformError(422, "TERMINAL_BUSY", "Refused").answer()
+    answer = PlatformError(422, "TERMINAL_BUSY", "It is busy").answer()
     assert answer.content_type == "application/problem+json"
     assert json.loads(answer.body) == {
         "type": "about:blank",
-        "title": "Refused",
+        "title": "Unprocessable Entity",
         "status": 422,
+        "detail": "It is busy",
         "code": "TERMINAL_BUSY",
     }
 
