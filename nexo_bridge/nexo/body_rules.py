@@ -87,7 +87,7 @@ def _wire(element: Element, field: str) -> str:
 
 
 def _is_set(value: object) -> bool:
-    return value not in (None, (), False)
+    return value is not None and value is not False and value != ()  # the number 0 is something
 
 
 # ------------------------------------------------------------------------------------------------ payment, reversal
