@@ -62,18 +62,28 @@ class SalePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything the core takes as given. ``sales`` overrides ``default_sale`` by SaleID."""
+    """Everything the core takes as given.
+
+    Attributes:
+        brands: PaymentBrand -> code of the wallet scheme to ask for, None for a card.
+        sales: overrides ``default_sale`` by SaleID.
+        keys_kept: seconds for which a ServiceID is remembered (rule R3).
+    """
 
     environment: str
     installation: str
     software_version: str
     terminals: Mapping[str, Terminal]
-    brands: Mapping[str, str] = field(default_factory=dict)
+    brands: Mapping[str, str | None] = field(default_factory=dict)
     default_sale: SalePolicy = field(default_factory=SalePolicy)
     sales: Mapping[str, SalePolicy] = field(default_factory=dict)
     certainty: Certainty = field(default_factory=Certainty)
     login_required: bool = True
     keys_kept: float = 7 * 86400.0
+
+    def reference(self, exchange: str) -> str:
+        """The POI's transaction id for an exchange: unique over installations."""
+        return f"{self.installation[:8]}-{exchange}"
 
     def sale(self, sale_id: str) -> SalePolicy:
         """The policy of one SaleID."""

@@ -9,7 +9,6 @@ from nexo_bridge.core.course import Course
 from nexo_bridge.core.sameness import Claim, same_sale
 from nexo_bridge.core.sessions import Sessions
 from nexo_bridge.core.source import Source
-from nexo_bridge.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +31,15 @@ class Waiting:
 class Books:
     """Claims by id while their look-up runs, courses by id while they are unresolved or unwritten."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self.claims: dict[str, Claim] = {}
         self.courses: dict[str, Course] = {}
         self.sessions = Sessions()
         self.broken = False
+        self.stopping = False
         self.wishes: list[
             tuple[str, str]
         ] = []  # (exchange, ServiceID of the Abort) that could not be journalled
-
-    def reference(self, exchange: str) -> str:
-        """The POI's transaction id for an exchange: unique over installations."""
-        return f"{self._policy.installation[:8]}-{exchange}"
 
     def unresolved(self) -> list[Course]:
         """Courses whose outcome is open, oldest first."""

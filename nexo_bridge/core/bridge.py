@@ -38,12 +38,22 @@ from nexo_bridge.core.signals import (
     Raise,
     Reply,
     Started,
+    Stopping,
     Unreadable,
     Written,
 )
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotLoggedIn, Refusal, RepeatMismatch, UnknownTerminal
+from nexo_bridge.nexo.elements import Version
 from nexo_bridge.policy import Policy
+
+
+class StoppingError(Refusal):
+    """The process is about to end and begins nothing new."""
+
+    condition = "Busy"
+    code = "NB-343"
+    retry = "yes"
 
 
 class Bridge:
@@ -52,12 +62,32 @@ class Bridge:
     def __init__(self, policy: Policy, replies: Replies) -> None:
         self._policy = policy
         self._replies = replies
-        self._books = Books(policy)
+        self._books = Books()
         self._counter = Counter(policy, replies, self._books)
 
     def handle(self, stamp: Stamp, event: Event) -> list[Command]:
         """Everything that follows from ``event``."""
         return list(self._follow(stamp, event))
+
+    @property
+    def unresolved(self) -> int:
+        """How many exchanges have no outcome yet, claims included."""
+        return len(self._books.claims) + len(self._books.unresolved())
+
+    @property
+    def parked(self) -> int:
+        """How many of them nobody waits for any more."""
+        return sum(course.exchange.parked for course in self._books.unresolved())
+
+    @property
+    def broken(self) -> bool:
+        """Whether the journal cannot be written, so that no payment is taken."""
+        return self._books.broken
+
+    def version_of(self, sale_id: str, poi_id: str) -> Version | None:
+        """The protocol version a pair speaks in its session."""
+        session = self._books.sessions.get(sale_id, poi_id)
+        return session.version if session else None
 
     def _follow(self, stamp: Stamp, event: Event) -> Iterator[Command]:
         match event:
@@ -92,6 +122,8 @@ class Bridge:
                 yield from self._broke(event)
             case Started():
                 yield from self._started(stamp, event)
+            case Stopping():
+                self._books.stopping = True
 
     # -- a money request -----------------------------------------------------------------------------------------
 
@@ -163,6 +195,10 @@ class Bridge:
             raise UnknownTerminal(f"Terminal {claim.poi_id} is not configured here.")
         if session is None and self._policy.login_required:
             raise NotLoggedIn("Please log in first. Then send it again with a new ServiceID.")
+        if self._books.stopping:
+            raise StoppingError(
+                "The bridge is shutting down. Send it again with a new ServiceID in a minute."
+            )
         policy = self._policy.sale(claim.sale_id)
         running = self._books.same_sale(claim)
         if running is not None and policy.repeat_sale == "refuse":
@@ -181,7 +217,7 @@ class Bridge:
         key = self._key(claim, session, terminal.serial)
         facts = Facts(
             now=stamp.wall,
-            reference=self._books.reference(claim.id),
+            reference=self._policy.reference(claim.id),
             policy=self._policy,
             terminal=terminal,
             session=session,
@@ -278,7 +314,7 @@ class Bridge:
             yield Reply(claim.sources[-1], settled.answer.encode())
 
     def _facts(self, stamp: Stamp, claim: Claim) -> Facts:
-        reference = self._books.reference(claim.id)
+        reference = self._policy.reference(claim.id)
         return Facts(now=stamp.wall, reference=reference, policy=self._policy, version=claim.version)
 
     # -- the process and its disk --------------------------------------------------------------------------------

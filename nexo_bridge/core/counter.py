@@ -159,7 +159,9 @@ class Counter:
             except InvalidOutput:
                 pass  # its ids do not fit a header: they cannot be echoed, so nothing but an Event is left
         details = failures.response(failure, at=event.at).additional_response or ""
-        yield self._event(stamp, event.source, "Reject", details, facts, (header.sale_id, header.poi_id), event.start)
+        yield self._event(
+            stamp, event.source, "Reject", details, facts, (header.sale_id, header.poi_id), event.start
+        )
 
     def found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         """The journal's word on an earlier request."""
@@ -374,7 +376,7 @@ class Counter:
     def _facts(self, stamp: Stamp, version: Version, poi_id: str, session: Session | None) -> Facts:
         return Facts(
             now=stamp.wall,
-            reference=self._books.reference(f"Q{stamp.number}"),
+            reference=self._policy.reference(f"Q{stamp.number}"),
             policy=self._policy,
             terminal=self._policy.terminals.get(poi_id),
             session=session,

@@ -550,7 +550,7 @@ class Course:
         asking = self.exchange.asking
         return Facts(
             now=stamp.wall,
-            reference=self.exchange.id,
+            reference=self.policy.reference(self.exchange.id),
             policy=self.policy,
             terminal=self.policy.terminals.get(self.exchange.received.poi_id),
             session=self.session,

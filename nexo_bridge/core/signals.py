@@ -141,8 +141,23 @@ class JournalBroke(_Event):
     reason: str
 
 
+class Stopping(_Event):
+    """The process was asked to end: what runs is finished, nothing new begins."""
+
+    name: Literal["Stopping"] = "Stopping"
+
+
 Event: TypeAlias = (
-    Started | Arrived | Unreadable | PosGone | Written | PlatformAnswered | Found | AlarmRang | JournalBroke
+    Started
+    | Stopping
+    | Arrived
+    | Unreadable
+    | PosGone
+    | Written
+    | PlatformAnswered
+    | Found
+    | AlarmRang
+    | JournalBroke
 )
 
 EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="name")])

@@ -1,0 +1,184 @@
+"""Puts the bridge together from its ports, and runs it from start to drained stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from nexo_bridge import __version__
+from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.core.bridge import Bridge
+from nexo_bridge.core.journal import Stamp
+from nexo_bridge.core.replies import Replies
+from nexo_bridge.core.signals import Command, Stopping
+from nexo_bridge.core.source import Source
+from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.policy import Certainty, Deadlines, Policy, SalePolicy, Terminal
+from nexo_bridge.redaction import Secret
+from nexo_bridge.runtime.data import read_schemas
+from nexo_bridge.runtime.ports import Checkpoint, Clock, JournalPort, PlatformPort, SystemClock, no_checkpoint
+from nexo_bridge.runtime.reception import Reception
+from nexo_bridge.runtime.runner import Runner
+from nexo_bridge.runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """A way a POS can speak to the bridge. See ``adapters.tcp``."""
+
+    async def start(self) -> str:
+        """Accept; returns ``HOST:PORT``."""
+
+    async def write(self, source: Source, data: bytes) -> bool:
+        """Write one message."""
+
+    def is_open(self, source: Source) -> bool:
+        """Whether ``source`` is a standing connection of this listener."""
+
+    def stop_accepting(self) -> None:
+        """Take no new connections."""
+
+    async def close(self) -> None:
+        """End all connections."""
+
+
+MakeListener = Callable[[Intake], Listener]
+
+
+class _Listeners:
+    """All listeners behind one door: an answer goes to the one that holds its connection."""
+
+    def __init__(self) -> None:
+        self.all: list[Listener] = []
+
+    async def write(self, source: Source, data: bytes) -> bool:
+        for listener in self.all:
+            if listener.is_open(source):
+                return await listener.write(source, data)
+        return False
+
+    def is_open(self, source: Source) -> bool:
+        return any(listener.is_open(source) for listener in self.all)
+
+
+class Application:
+    """One bridge. Ports in, nothing global: tests, simulation and daemon differ by what they pass."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Keys,
+        journal: JournalPort,
+        platform: PlatformPort,
+        make_listeners: Sequence[MakeListener],
+        *,
+        clock: Clock | None = None,
+        checkpoint: Checkpoint = no_checkpoint,
+        observe: Callable[[Stamp, Command], None] | None = None,
+    ) -> None:
+        xsd_bytes = read_schemas()
+        schemas = Schemas(xsd_bytes)
+
+        def secret(clear: str) -> Secret:
+            return Secret.seal(clear, keys.digest)
+
+        self.policy = policy_of(settings, keys.installation_id)
+        self.bridge = Bridge(self.policy, Replies(schemas, secret))
+        self._listeners = _Listeners()
+        self.runner = Runner(
+            self.bridge,
+            journal,
+            platform,
+            self._listeners,
+            clock or SystemClock(),
+            checkpoint=checkpoint,
+            observe=observe,
+        )
+        self._reception = Reception(
+            xsd_bytes,
+            keys,
+            self.runner.feed,
+            self.bridge.version_of,
+            self._listeners.is_open,
+            schemas=schemas,
+            checkpoint=checkpoint,
+        )
+        self._listeners.all.extend(make(self._reception) for make in make_listeners)
+
+    async def start(self) -> list[str]:
+        """Take up what is open on disk, then accept connections.
+
+        Returns:
+            The bound address of each listener, in order.
+
+        Raises:
+            JournalFailure: the journal cannot be read.
+            ConfigurationError: an address cannot be bound.
+        """
+        await self.runner.start()
+        return [await listener.start() for listener in self._listeners.all]
+
+    async def drain(self, patience: float) -> bool:
+        """Begin nothing new, finish what runs; True if everything ended within ``patience`` seconds.
+
+        Parked exchanges are not waited for: nobody expects their answer now, and the next start takes them up.
+        """
+        for listener in self._listeners.all:
+            listener.stop_accepting()
+        self.runner.feed(Stopping())
+        try:
+            async with asyncio.timeout(patience):
+                await self.runner.quiet()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End connections, calls and alarms. The journal is its owner's to close."""
+        for listener in self._listeners.all:
+            await listener.close()
+        await self.runner.close()
+        self._reception.close()
+
+
+def policy_of(settings: Settings, installation: str) -> Policy:
+    """What the core must know of the settings."""
+    platform = settings.platform
+
+    def sale(sale_id: str) -> SalePolicy:
+        pos = settings.pos_for(sale_id)
+        return SalePolicy(
+            deadlines=Deadlines(**settings.deadlines_for(sale_id).model_dump()),
+            on_unknown=pos.on_unknown,
+            repeat_sale=pos.repeat_sale,
+            busy_condition=pos.busy_condition,
+        )
+
+    return Policy(
+        environment=platform.environment,
+        installation=installation,
+        software_version=__version__,
+        terminals={
+            poiid: Terminal(poiid, terminal.serial, terminal.default, terminal.payment_type)
+            for poiid, terminal in settings.terminals.items()
+        },
+        brands={
+            name: None if brand.method == "card" else brand.payment_type or ""
+            for name, brand in settings.brands.items()
+        },
+        default_sale=sale(""),
+        sales={sale_id: sale(sale_id) for sale_id in settings.pos},
+        certainty=Certainty(
+            fence=platform.fence,
+            after=platform.never_created_after,
+            reads=platform.never_created_reads,
+            pause=platform.never_created_pause,
+        ),
+        login_required=settings.login_required,
+        keys_kept=settings.journal.keep_answers * 86400.0,
+    )

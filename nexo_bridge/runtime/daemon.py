@@ -1,0 +1,183 @@
+"""The bridge as a process: real ports, a ready line, signals, health for systemd, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
+from nexo_bridge.adapters.ppaas_http import Bases, Platform, TerminalAccess
+from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.adapters.tcp import TcpListener
+from nexo_bridge.core.journal import Query
+from nexo_bridge.errors import ConfigurationError, JournalFailure
+from nexo_bridge.ppaas.operations import with_paths
+from nexo_bridge.runtime.app import Application, MakeListener
+from nexo_bridge.runtime.notify import Notifier
+from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
+from nexo_bridge.runtime.settings import Settings
+
+WRONG_CONFIGURATION = 78
+"""EX_CONFIG: a setting is wrong; systemd does not try again."""
+TEMPORARY = 75
+"""EX_TEMPFAIL: another instance holds the journal, or it cannot be opened now."""
+
+PROBE_AGAIN = 30.0
+PRUNE_AGAIN = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, *, checkpoint: Checkpoint = no_checkpoint) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    try:
+        asyncio.run(_Daemon(settings, checkpoint).run())
+    except ConfigurationError as mistake:
+        sys.stderr.write(f"{mistake}\n")
+        return WRONG_CONFIGURATION
+    except (JournalLocked, JournalFailure) as failure:
+        sys.stderr.write(f"{failure}\n")
+        return TEMPORARY
+    return 0
+
+
+class _Daemon:
+    def __init__(self, settings: Settings, checkpoint: Checkpoint) -> None:
+        self._settings = settings
+        self._checkpoint = checkpoint
+        self._notifier = Notifier.from_environment()
+        self._app: Application
+        self._journal: SqliteJournal
+        self._platform: Platform
+
+    async def run(self) -> None:
+        """Start, say ready, serve, drain, stop."""
+        settings = self._settings
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, stop.set)
+        keys = await asyncio.to_thread(self._keys)
+        self._platform = await asyncio.to_thread(self._make_platform)
+        journal = settings.journal
+        self._journal = await SqliteJournal.open(
+            journal.path,
+            keys,
+            configuration=settings.projection(),
+            retention=Retention(
+                answers=journal.keep_answers,
+                bodies=journal.keep_bodies,
+                transactions=journal.keep_transactions,
+            ),
+            reserve=journal.reserve,
+            on_broken=self._journal_broke,
+        )
+        try:
+            self._app = Application(
+                settings,
+                keys,
+                self._journal,
+                self._platform,
+                self._make_listeners(),
+                checkpoint=self._checkpoint,
+            )
+            addresses = await self._app.start()
+            background = [
+                asyncio.create_task(self._probe(poiid), name=f"probe-{poiid}") for poiid in settings.terminals
+            ]
+            background.append(asyncio.create_task(self._every(PRUNE_AGAIN, self._prune), name="prune"))
+            background.append(asyncio.create_task(self._notifier.feed_watchdog(self._works), name="watchdog"))
+            self._say_ready(addresses)
+            await stop.wait()
+            self._notifier.stopping("finishing what runs")
+            log.info("stopping", waiting=self._app.bridge.unresolved)
+            done = await self._app.drain(settings.deadlines.answer_by + 5.0)
+            log.info("stopped", state="drained" if done else "cut short")
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._app.close()
+        finally:
+            await self._platform.close()
+            await self._journal.close()
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _keys(self) -> Keys:
+        journal = self._settings.journal
+        path = journal.key or journal.path.with_suffix(".key")
+        return Keys.load_or_create(path, journal=journal.path)
+
+    def _make_platform(self) -> Platform:
+        platform = self._settings.platform
+        access = {
+            poiid: TerminalAccess(
+                serial=terminal.serial,
+                certificate=terminal.certificate,
+                key=terminal.key,
+                key_password=terminal.key_password,
+                merchant_name=terminal.merchant_name,
+                user_domain=terminal.user_domain,
+            )
+            for poiid, terminal in self._settings.terminals.items()
+        }
+        bases = Bases(platform.auth, platform.device_auth, platform.api, platform.device_api)
+        return Platform(access, bases, ca=platform.ca, operations=with_paths(platform.paths))
+
+    def _make_listeners(self) -> list[MakeListener]:
+        return [functools.partial(TcpListener, one) for one in self._settings.listen]
+
+    # -- background ----------------------------------------------------------------------------------------------
+
+    def _journal_broke(self, reason: str) -> None:
+        log.error("journal broken", reason=reason)
+        self._notifier.status("cannot write the journal: no payment is taken")
+        self._app.runner.journal_broke(reason)
+
+    async def _probe(self, poiid: str) -> None:
+        """Prove the terminal's session at start, and again until it works: a bad certificate is told, not hidden."""
+        told: str | None = None
+        while True:
+            state = await self._platform.probe(poiid)
+            if state.ok:
+                log.info("terminal session proved", poiid=poiid)
+                return
+            if state.problem != told:
+                told = state.problem
+                log.warning("terminal out of order", poiid=poiid, problem=state.problem)
+            await asyncio.sleep(PROBE_AGAIN)
+
+    async def _prune(self) -> None:
+        try:
+            await self._journal.prune(self._app.runner.now())
+        except JournalFailure as failure:
+            log.warning("journal not pruned", error=failure)
+
+    async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            await work()
+            await asyncio.sleep(seconds)
+
+    async def _works(self) -> None:
+        """What systemd's watchdog rests on: the loop turns and the journal's writer answers."""
+        with contextlib.suppress(JournalFailure):  # told elsewhere; a restart would not mend a disk
+            await self._journal.find(Query(refs=(("watchdog", ""),), limit=1))
+
+    def _say_ready(self, addresses: list[str]) -> None:
+        line: dict[str, str] = {"ready": "bridge"}
+        for listen, address in zip(self._settings.listen, addresses, strict=True):
+            line.setdefault(listen.kind, address)
+        sys.stdout.write(f"{json.dumps(line)}\n")
+        sys.stdout.flush()
+        self._notifier.ready(
+            f"{len(self._settings.terminals)} terminals, listening on {', '.join(addresses)}"
+        )
+        log.info("ready", total=len(self._settings.terminals))

@@ -1,0 +1,226 @@
+"""From bytes to events: what a listener hands over becomes ``Arrived`` or ``Unreadable``.
+
+Large messages are read in a thread of their own, with schemas of their own, so that one POS's long receipt does not
+hold up another's payment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Unreadable
+from nexo_bridge.core.source import Source
+from nexo_bridge.errors import NotXml, Refusal, SchemaViolations
+from nexo_bridge.nexo import codec
+from nexo_bridge.nexo.canonical import canonical
+from nexo_bridge.nexo.codec import Document
+from nexo_bridge.nexo.elements import VERSIONS, Version
+from nexo_bridge.nexo.messages import CATEGORIES, Message
+from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.values import Timestamp
+from nexo_bridge.redaction import Secret
+from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
+
+OFF_LOOP = 16 * 1024
+"""Bytes from which a message is read off the event loop: reading 1 MiB takes some 20 ms."""
+SHOWN = 1024
+"""Bytes of a message that a ``Reject`` repeats."""
+
+VersionOf = Callable[[str, str], Version | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What reading one message gave."""
+
+    message: Message
+    version: Version
+    digest: str
+
+
+class Reception:
+    """An ``Intake``: reads messages and feeds the core."""
+
+    def __init__(
+        self,
+        xsd_bytes: Mapping[str, bytes],
+        keys: Keys,
+        feed: Callable[[Event], None],
+        version_of: VersionOf,
+        is_open: Callable[[Source], bool],
+        *,
+        schemas: Schemas | None = None,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        """Make it.
+
+        Args:
+            xsd_bytes: both schemas.
+            keys: the installation's, for digests and secrets.
+            feed: takes an event.
+            version_of: the version of a session.
+            is_open: whether a connection still stands.
+            schemas: compiled ones to use on the loop.
+            checkpoint: see ``ports``.
+        """
+        self._keys = keys
+        self._feed = feed
+        self._version_of = version_of
+        self._is_open = is_open
+        self._checkpoint = checkpoint
+        self._schemas = schemas or Schemas(xsd_bytes)
+        self._xsd_bytes = xsd_bytes
+        self._large: Schemas | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nexo-large")
+        self._last: dict[Source, HeaderIds] = {}
+
+    async def frame(self, source: Source, data: bytes) -> None:
+        """See ``adapters.intake``."""
+        self._checkpoint("frame.read")
+        if len(data) < OFF_LOOP:
+            event = self._event(source, data, self._schemas)
+        else:
+            event = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._event_large, source, data
+            )
+        self._checkpoint("frame.validated")
+        if isinstance(event, Arrived) and not self._is_open(source):
+            event = event.model_copy(update={"present": False})
+        self._feed(event)
+
+    async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
+        """See ``adapters.intake``."""
+        self._feed(self._unreadable(source, refusal, start, None, "3.1"))
+
+    def gone(self, source: Source) -> None:
+        """See ``adapters.intake``."""
+        self._last.pop(source, None)
+        self._feed(PosGone(source=source))
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def _event_large(self, source: Source, data: bytes) -> Event:
+        if self._large is None:
+            self._large = Schemas(self._xsd_bytes)  # lxml keeps its log on the object: one for each thread
+        return self._event(source, data, self._large)
+
+    def _event(self, source: Source, data: bytes, schemas: Schemas) -> Event:
+        document: Document | None = None
+        version: Version = VERSIONS[0]
+        try:
+            document = codec.parse(data)
+            self._remember(source, document)
+            versions = self._versions(document)
+            version = versions[0]
+            read = self._decode(document, versions, schemas)
+        except Refusal as refusal:
+            return self._unreadable(source, refusal, data, document, version)
+        return Arrived(source=source, message=read.message, version=read.version, digest=read.digest)
+
+    def _versions(self, document: Document) -> tuple[Version, ...]:
+        """Rule R14: the version the header names, else the session's, else the newest that fits."""
+        ids = _ids(document)
+        if ids is None:
+            raise NotXml("The message has no MessageHeader. Begin it with MessageHeader.")
+        envelope = document.envelope
+        asked = envelope.header.get("ProtocolVersion") if envelope else None
+        for version in VERSIONS:
+            if asked == version:
+                return (version,)
+        session = self._version_of(ids.sale_id, ids.poi_id)
+        return (session,) if session else VERSIONS
+
+    def _decode(self, document: Document, versions: tuple[Version, ...], schemas: Schemas) -> _Read:
+        first: SchemaViolations | None = None
+        for version in versions:
+            try:
+                message = codec.decode(document, version, schemas, self._seal)
+            except SchemaViolations as refusal:
+                first = first or refusal
+            else:
+                return _Read(message, version, self._digest(message))
+        assert first is not None, "there is at least one version"
+        raise first
+
+    def _seal(self, clear: str) -> Secret:
+        return Secret.seal(clear, self._keys.digest)
+
+    def _digest(self, message: Message) -> str:
+        return hmac.new(self._keys.digest, canonical(message.body), hashlib.sha256).hexdigest()
+
+    # -- what cannot be read -------------------------------------------------------------------------------------
+
+    def _remember(self, source: Source, document: Document) -> None:
+        ids = _ids(document)
+        if ids is not None:
+            self._last[source] = ids
+
+    def _unreadable(
+        self, source: Source, refusal: Refusal, data: bytes, document: Document | None, version: Version
+    ) -> Unreadable:
+        ids = _ids(document) if document is not None else None
+        last = self._last.get(source, HeaderIds())
+        header = ids or HeaderIds(sale_id=last.sale_id, poi_id=last.poi_id)
+        entry = CATEGORIES.get(header.category)
+        answerable = (
+            ids is not None
+            and entry is not None
+            and header.kind == "request"
+            and header.message_class == entry.message_class
+            and (header.service_id if header.message_class == "Service" else header.device_id) is not None
+        )
+        return Unreadable(
+            source=source,
+            header=header,
+            answerable=answerable,
+            version=version,
+            condition=refusal.condition,
+            code=refusal.code,
+            retry=refusal.retry,
+            at=refusal.at,
+            text=refusal.text,
+            sale_transaction=_sale_transaction(document),
+            start=self._seal(b64encode(data[:SHOWN]).decode()),
+        )
+
+
+def _ids(document: Document) -> HeaderIds | None:
+    envelope = document.envelope
+    if envelope is None:
+        return None
+    header = envelope.header
+    return HeaderIds(
+        kind=envelope.kind,
+        message_class=header.get("MessageClass", ""),
+        category=header.get("MessageCategory", ""),
+        service_id=header.get("ServiceID"),
+        device_id=header.get("DeviceID"),
+        sale_id=header.get("SaleID", ""),
+        poi_id=header.get("POIID", ""),
+    )
+
+
+def _sale_transaction(document: Document | None) -> tuple[str, str] | None:
+    """SaleTransactionID of a body that is otherwise invalid, if it is usable itself."""
+    found = document.root.find(".//SaleTransactionID") if document is not None else None
+    if found is None:
+        return None
+    transaction_id, time_stamp = found.get("TransactionID"), found.get("TimeStamp")
+    if transaction_id is None or time_stamp is None:
+        return None
+    try:
+        Timestamp(time_stamp).moment()
+    except ValueError:
+        return None
+    return str(transaction_id), str(time_stamp)

@@ -1,0 +1,292 @@
+"""The only loop: stamps events, lets the core decide, carries out what it says.
+
+Every exchange has a lane. Its commands run in order, and none runs before the journal entries that the core wrote
+ahead of it are on disk; lanes do not wait for each other. Whatever takes time (a platform call, a look-up, a write to
+a POS) is started, never awaited: what comes of it comes back as an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from nexo_bridge.core import projection
+from nexo_bridge.core.bridge import Bridge
+from nexo_bridge.core.journal import Entry, Stamp
+from nexo_bridge.core.signals import (
+    Accept,
+    AlarmRang,
+    CallPlatform,
+    Command,
+    Event,
+    Forget,
+    Found,
+    Journal,
+    JournalBroke,
+    Lookup,
+    PlatformAnswered,
+    Raise,
+    Reply,
+    Started,
+    WakeAt,
+    Written,
+)
+from nexo_bridge.errors import JournalFailure
+from nexo_bridge.ppaas.models import Outcome, Unknown
+from nexo_bridge.ppaas.operations import Call
+from nexo_bridge.runtime.ports import (
+    Checkpoint,
+    Clock,
+    JournalPort,
+    PlatformPort,
+    Timer,
+    WriterPort,
+    no_checkpoint,
+)
+
+REOPEN_PAUSE = 1.0
+"""Seconds between two attempts to write a broken journal again."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The commands of one exchange that still wait, each with the journal number it must not overtake."""
+
+    number: int = 0
+    waiting: deque[tuple[int, Command]] = field(default_factory=deque)
+    running: bool = False
+
+
+class Runner:
+    """Feeds one ``Bridge`` and carries out its commands. ``feed`` is safe to call from any callback of the loop."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        journal: JournalPort,
+        platform: PlatformPort,
+        writer: WriterPort,
+        clock: Clock,
+        *,
+        checkpoint: Checkpoint = no_checkpoint,
+        observe: Callable[[Stamp, Command], None] | None = None,
+    ) -> None:
+        self._bridge = bridge
+        self._journal = journal
+        self._platform = platform
+        self._writer = writer
+        self._clock = clock
+        self._checkpoint = checkpoint
+        self._observe = observe
+        self._lanes: dict[str, _Lane] = {}
+        self._alarms: dict[tuple[str, str], Timer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def now(self) -> float:
+        """Wall time, seconds since the epoch."""
+        return self._clock.wall()
+
+    # -- events in -----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read what is open on disk and take it up, before anything is answered (rule R1)."""
+        self.feed(Started(open=await self._journal.open_exchanges()))
+
+    def feed(self, event: Event) -> None:
+        """Stamp, journal, decide, carry out. Never blocks.
+
+        A defect of ours in deciding one event must not stop the others: it is logged, and whatever the event was
+        about stays as the journal has it.
+        """
+        stamp = Stamp(self._journal.next_number(), self._clock.wall(), self._clock.mono())
+        self._journal.append(projection.entry(stamp, event))
+        self._checkpoint(f"{type(event).__name__}.taken")
+        try:
+            commands = self._bridge.handle(stamp, event)
+        except Exception as problem:  # noqa: BLE001 - see above
+            log.error("core failed", error=problem, name=type(event).__name__, number=stamp.number)  # noqa: TRY400 - no texts
+            return
+        for command in commands:
+            self._carry_out(stamp, command)
+        if self._bridge.unresolved > self._bridge.parked:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+    def journal_broke(self, reason: str) -> None:
+        """The journal says so: stop acting on memory, and try to write again."""
+        self.feed(JournalBroke(reason=reason))
+        for lane in self._lanes.values():
+            lane.waiting.clear()  # what they waited for did not happen; the core reads the disk again
+        self._spawn(self._reopen(), "journal-reopen")
+
+    async def _reopen(self) -> None:
+        while not await self._journal.reopen():
+            await self._pause(REOPEN_PAUSE)
+        try:
+            histories = await self._journal.open_exchanges()
+        except JournalFailure as failure:
+            self.journal_broke(str(failure))
+            return
+        log.warning("journal can be written again")
+        for alarm in list(self._alarms):
+            self._cancel(alarm)
+        self.feed(Started(open=histories))
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+        self._clock.call_later(seconds, over.set)
+        await over.wait()
+
+    # -- commands out --------------------------------------------------------------------------------------------
+
+    def _carry_out(self, stamp: Stamp, command: Command) -> None:
+        if self._observe is not None:
+            self._observe(stamp, command)
+        match command:
+            case Journal(entry=entry):
+                self._append(stamp, entry)
+            case Reply(exchange=""):
+                self._now(command)
+            case Raise(exchange=exchange, alarm=alarm, text=text):
+                log.warning("alarm", exchange=exchange, code=alarm, text=text)
+            case Reply(exchange=exchange) | CallPlatform(exchange=exchange) | Lookup(exchange=exchange):
+                self._queue(exchange, command)
+            case WakeAt(exchange=exchange) | Forget(exchange=exchange) | Accept(exchange=exchange):
+                self._queue(exchange, command)
+
+    def _append(self, stamp: Stamp, entry: Entry) -> None:
+        number = self._journal.next_number()
+        lane = self._lanes.setdefault(entry.exchange or "", _Lane())
+        lane.number = number
+        self._checkpoint(f"{entry.name}.decided")
+        self._journal.append(replace(entry, stamp=replace(stamp, number=number)))
+
+    def _queue(self, exchange: str, command: Command) -> None:
+        lane = self._lanes.setdefault(exchange, _Lane())
+        lane.waiting.append((lane.number, command))
+        if not lane.running:
+            lane.running = True
+            self._spawn(self._drain(exchange, lane), f"lane-{exchange}")
+
+    async def _drain(self, exchange: str, lane: _Lane) -> None:
+        try:
+            while lane.waiting:
+                number, _ = lane.waiting[0]
+                if number:
+                    await self._journal.committed(number)
+                if not lane.waiting:
+                    return  # the journal broke meanwhile
+                _, command = lane.waiting.popleft()
+                if number:
+                    self._checkpoint(f"{type(command).__name__}.allowed")
+                self._now(command)
+        except JournalFailure:
+            lane.waiting.clear()  # poisoned until read again; ``journal_broke`` tells the core
+        finally:
+            lane.running = False
+            if not lane.waiting and lane.number == 0:
+                self._lanes.pop(exchange, None)
+
+    def _now(self, command: Command) -> None:
+        match command:
+            case Reply():
+                self._spawn(self._write(command), f"write-{command.source.connection}")
+            case CallPlatform():
+                self._spawn(self._call(command), f"call-{command.exchange}-{command.operation}")
+            case Lookup():
+                self._spawn(self._look_up(command), f"lookup-{command.exchange}")
+            case WakeAt(wall=wall, exchange=exchange, alarm=alarm):
+                self._cancel((exchange, alarm))
+                delay = max(0.0, wall - self._clock.wall())
+                self._alarms[exchange, alarm] = self._clock.call_later(
+                    delay, lambda: self._ring(exchange, alarm)
+                )
+            case Forget(exchange=exchange):
+                for name in [name for name in self._alarms if name[0] == exchange]:
+                    self._cancel(name)
+                self._lanes.pop(exchange, None)
+            case Accept():
+                pass  # connections acknowledge nothing; transports that do get their token from ``Arrived``
+            case _:
+                raise AssertionError(f"{type(command).__name__} is not carried out here")
+
+    async def _write(self, reply: Reply) -> None:
+        self._checkpoint("Reply.writing")
+        if await self._writer.write(reply.source, reply.data):
+            self._checkpoint("Reply.written")
+            if reply.settles:
+                self.feed(Written(exchange=reply.exchange))
+
+    async def _call(self, command: CallPlatform) -> None:
+        call = Call(
+            poiid=command.poiid,
+            operation=command.operation,
+            path=dict(command.path),
+            query=dict(command.query),
+            body=command.body,
+            key=command.key,
+        )
+        self._checkpoint(f"{command.operation}.sending")
+        outcome: Outcome
+        try:
+            outcome = await self._platform.perform(call)
+        except Exception as problem:  # noqa: BLE001 - the port promises not to raise; money does not rest on it
+            log.error("platform failed", error=problem, operation=command.operation)  # noqa: TRY400 - no texts
+            outcome = Unknown(reason="internal")
+        self._checkpoint(f"{command.operation}.answered")
+        self.feed(PlatformAnswered(exchange=command.exchange, call=command.call, outcome=outcome))
+
+    async def _look_up(self, lookup: Lookup) -> None:
+        try:
+            results = tuple([await self._journal.find(query) for query in lookup.queries])
+        except JournalFailure:
+            self.feed(Found(exchange=lookup.exchange, results=None))
+        else:
+            self.feed(Found(exchange=lookup.exchange, results=results))
+
+    def _ring(self, exchange: str, alarm: str) -> None:
+        self._alarms.pop((exchange, alarm), None)
+        self.feed(AlarmRang(exchange=exchange, alarm=alarm))
+
+    def _cancel(self, name: tuple[str, str]) -> None:
+        timer = self._alarms.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    # -- tasks ---------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task failed", task=task.get_name(), error=task.exception())
+
+    async def quiet(self) -> None:
+        """Wait until nobody waits for an outcome and no write is under way; parked exchanges do not count."""
+        await self._idle.wait()
+        while writes := {task for task in self._tasks if task.get_name().startswith("write-")}:
+            await asyncio.wait(writes)
+
+    async def close(self) -> None:
+        """Stop: what is under way is left as the journal has it, which is enough to take it up again."""
+        for name in list(self._alarms):
+            self._cancel(name)
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
