@@ -55,7 +55,8 @@ class Front:
         """
         self._server = await asyncio.start_server(self._connected, host, port, ssl=self._tls)
         bound = self._server.sockets[0].getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - "any" is no address to call
+        shown = f"[{reachable}]" if ":" in reachable else reachable
         return f"{'https' if self._tls else 'http'}://{shown}:{bound}"
 
     async def close(self) -> None:
@@ -94,8 +95,10 @@ class Front:
                 if connection.our_state is not h11.DONE:
                     return
                 connection.start_next_cycle()
-        except (OSError, asyncio.IncompleteReadError):
+        except OSError:
             pass  # the peer is gone: what it was told is its business
+        except h11.LocalProtocolError as fault:
+            _log.info("an answer could not be said in HTTP: %s", fault)  # HEAD, which no row has
         finally:
             writer.close()
 

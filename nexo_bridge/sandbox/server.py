@@ -237,7 +237,7 @@ class Sandbox:
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         authority = Authority(folder / _CERTIFICATES)
-        server = authority.server(sorted({self.options.host, "127.0.0.1", "localhost"}))
+        server = authority.server(sorted({self.options.host, "127.0.0.1", "::1", "localhost"}))
         ca = authority.root.certificate
         entries = []
         for poiid, serial in self._devices.items():

@@ -60,3 +60,18 @@ def test_garbage_in_a_file_is_as_good_as_a_missing_one(tmp_path: Path) -> None:
     before.key.write_text("not a key")
     after = Authority(tmp_path).client("POI00001", "S1")
     assert b"PRIVATE KEY" in after.key.read_bytes()
+
+
+def test_a_key_of_another_certificate_is_replaced(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    first, second = authority.client("POI00001", "S1"), authority.client("POI00002", "S2")
+    before = _fingerprint(first.certificate)
+    first.key.write_bytes(second.key.read_bytes())
+    assert _fingerprint(authority.client("POI00001", "S1").certificate) != before
+
+
+def test_a_server_certificate_without_names_is_replaced(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.client("server", "S1")
+    before = _fingerprint(tmp_path / "server.pem")
+    assert _fingerprint(authority.server(["127.0.0.1"]).certificate) != before

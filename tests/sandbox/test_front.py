@@ -186,3 +186,36 @@ async def test_closing_ends_open_connections(served: Served) -> None:
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_peer_that_leaves_in_the_middle_is_forgotten(served: Served, plain: str) -> None:
+    host, port = plain.removeprefix("http://").split(":")
+    for start in (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf", b"GET / HT", b""):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(start)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert served.requests == []
+
+
+async def test_head_gets_no_body_and_the_end(plain: str) -> None:
+    async with httpx.AsyncClient(base_url=plain) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.head("/")
+        assert (await client.get("/")).status_code == 200
+
+
+async def test_connection_close_is_obeyed(plain: str) -> None:
+    async with httpx.AsyncClient(base_url=plain) as client:
+        for _ in range(2):
+            answer = await client.get("/", headers={"connection": "close"})
+            assert answer.headers["connection"] == "close"
+
+
+async def test_any_address_is_shown_as_one_that_can_be_called(served: Served) -> None:
+    front = Front(served.handle)
+    assert (await front.start("0.0.0.0", 0)).startswith("http://127.0.0.1:")  # noqa: S104 - what is tested
+    await front.close()
+    await front.close()

@@ -338,3 +338,25 @@ async def test_late_approval_after_an_abort(sandbox: Sandbox, device: Enter, clo
     assert (await client.post("/terminal/v1/abort", json=body)).status_code == 202
     clock.advance(4)
     assert sandbox.ledger()[0]["status"] == "APPROVED"
+
+
+async def test_a_late_create_that_finds_the_terminal_busy_is_refused(sandbox: Sandbox, device: Enter) -> None:
+    client = await device("POI00001")
+    sandbox.inject("late-create")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.post(CARDS, json=_card())
+    await client.post(CARDS, json=_card(key=OTHER))
+    assert sandbox.deliver_late() == 1
+    assert [row["clientTransactionId"] for row in sandbox.ledger()] == [OTHER]
+
+
+async def test_closing_forgets_what_is_still_on_its_way(
+    sandbox: Sandbox, device: Enter, clock: VirtualClock
+) -> None:
+    client = await device("POI00001")
+    sandbox.inject("late-create")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.post(CARDS, json=_card())
+    await sandbox.close()
+    clock.advance(60)
+    assert sandbox.ledger() == []

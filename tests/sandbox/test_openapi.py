@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from nexo_bridge.ppaas.operations import OPERATIONS
 from nexo_bridge.sandbox.openapi import as_text, document
 from nexo_bridge.sandbox.routes import ROUTES
 from nexo_bridge.sandbox.server import Sandbox
@@ -55,3 +56,8 @@ def test_every_route_is_described(route: Any) -> None:
     described = document()["paths"][route.template][route.method.lower()]
     assert described["operationId"] == route.name
     assert ("requestBody" in described) == (route.method == "POST")
+
+
+def test_the_bridge_s_table_has_the_same_rows() -> None:
+    served = {(route.name, route.method, route.template) for route in ROUTES if route.base == "device_api"}
+    assert {(row.name, row.method, row.path) for row in OPERATIONS.values()} == served
