@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import sys
@@ -25,8 +26,8 @@ from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.redaction import Secret, printable
 from nexo_bridge.runtime.data import read_data
 
-_STARTS_OF_XML = b"<{[ \t\r\n\xef\xfe\xff+\x00"
-"""First bytes that cannot begin a length that any message has, but may begin a text in some encoding."""
+_STARTS_OF_TEXT = b"<{[+ \t\r\n\xef\xfe\xff"
+"""First bytes of a text in some encoding that cannot begin the length of any message: it would be far too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,11 @@ def main(arguments: argparse.Namespace) -> int:
             unreadable = True
             continue
         verdicts += judge(name, data, schemas)
-    if arguments.json:
-        print(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
-    else:
-        _show(verdicts)
+    text = json.dumps([_as_json(one) for one in verdicts], indent=2) if arguments.json else _report(verdicts)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader, for instance head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if unreadable:
         return 2
     return 1 if any(verdict.faults for verdict in verdicts) else 0
@@ -90,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
     """The verdict on each message of ``data``: one for XML, one for each frame if it begins with a length."""
-    if not data or data[0] in _STARTS_OF_XML:
+    if not data or data[0] in _STARTS_OF_TEXT:
         yield _judge_message(name, data, schemas, framed=False)
         return
     framer = Framer(LARGEST_CAP)
@@ -103,7 +105,7 @@ def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
         if isinstance(event, Frame):
             yield _judge_message(shown, event.data, schemas, framed=event.framed)
         else:
-            text = event.refusal.text + (f"; it looks like {event.protocol}" if event.protocol else "")
+            text = f"this looks like {event.protocol}" if event.protocol else event.refusal.text
             yield Verdict(shown, None, (_unreadable("FRAME", text),), None, event.framed)
 
 
@@ -116,7 +118,7 @@ def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) ->
     declared = envelope.header.get("ProtocolVersion") if envelope else None
     candidates = [version for version in VERSIONS if version == declared] or VERSIONS
     judged = [(version, _violations(document, version, schemas)) for version in candidates]
-    version, found = min(judged, key=lambda one: sum(found.rule.startswith("XSD-") for found in one[1]))
+    version, found = min(judged, key=lambda one: sum(map(_by_schema, one[1])))
     return Verdict(name, version, found, document, framed)
 
 
@@ -130,6 +132,10 @@ def _violations(document: codec.Document, version: Version, schemas: Schemas) ->
             header = rules.header_violations(document.envelope, document.line)
             found += tuple(one for one in header if one.path not in known)
     return tuple(sorted(found, key=lambda one: (one.warning, one.line)))
+
+
+def _by_schema(violation: Violation) -> bool:
+    return violation.rule.startswith("XSD-")
 
 
 def _seal(clear: str) -> Secret:
@@ -170,16 +176,20 @@ def _violation_as_json(violation: Violation) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ for people
 
 
-def _show(verdicts: list[Verdict]) -> None:
+def _report(verdicts: list[Verdict]) -> str:
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+    lines: list[str] = []
     for verdict in verdicts:
-        print(_headline(verdict))
+        lines.append(_headline(verdict))
         for violation in verdict.found:
-            print("\n".join(_paragraph(violation, width)))
-        print("\n".join(_second_opinion(verdict, width)), end="")
+            lines += _paragraph(violation, width)
+        lines += _second_opinion(verdict, width)
+        if verdict.found:
+            lines.append("")
     if len(verdicts) > 1:
         valid = sum(not verdict.faults for verdict in verdicts)
-        print(f"{valid} of {len(verdicts)} messages are valid")
+        lines.append(f"{valid} of {len(verdicts)} messages are valid")
+    return "\n".join(lines)
 
 
 def _headline(verdict: Verdict) -> str:
@@ -209,16 +219,15 @@ def _paragraph(violation: Violation, width: int) -> list[str]:
 
 
 def _second_opinion(verdict: Verdict, width: int) -> list[str]:
-    """What xmlschema says, and a closing empty line; nothing for a message without faults by the schema."""
-    lines = [""] if verdict.found else []
-    if verdict.version and verdict.document and any(one.rule.startswith("XSD-") for one in verdict.faults):
-        from nexo_bridge.nexo import second_opinion  # slow to load, and only wanted here
+    """What xmlschema says; nothing for a message without faults by the schema."""
+    if not (verdict.version and verdict.document and any(_by_schema(one) for one in verdict.faults)):
+        return []
+    from nexo_bridge.nexo import second_opinion  # slow to load, and only wanted here
 
-        lines.append("  In the words of xmlschema:")
-        for opinion in second_opinion.opinions(_xsd(verdict.version), verdict.document.root):
-            lines += _wrapped(f"line {opinion.line}", f"{opinion.path}: {opinion.text}", width)
-        lines.append("")
-    return [*lines, ""] if lines else []
+    lines = ["", "  In the words of xmlschema:"]
+    for opinion in second_opinion.opinions(_xsd(verdict.version), verdict.document.root):
+        lines += _wrapped(f"line {opinion.line}", f"{opinion.path}: {opinion.text}", width)
+    return lines
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:
