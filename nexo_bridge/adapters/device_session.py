@@ -72,7 +72,11 @@ class DeviceSession:
             if age < held.token.life:
                 self._renew()
                 return held.token.bearer
-        return (await asyncio.shield(self._renew())).token.bearer
+        renewal = self._renew()
+        await asyncio.wait({renewal})  # a caller that is cancelled does not cancel it for the others
+        if renewal.cancelled():
+            raise NoSessionError("the bridge is stopping")
+        return renewal.result().token.bearer
 
     def refused(self, bearer: str) -> None:
         """The platform answered 401 to ``bearer``: forget it, unless a newer one is held already."""
@@ -115,7 +119,8 @@ class DeviceSession:
         except NotSentError as error:
             raise NoSessionError(f"{error} ({error.code})") from None
         except LostError as error:
-            raise NoSessionError(f"no session: {error}") from None
+            # In TLS 1.3 a refused client certificate shows like this, after the handshake seemed done (F33).
+            raise NoSessionError(f"{error}; perhaps the platform refuses the client certificate") from None
 
     async def _read_merchant(self) -> Merchant:
         url = self._whose.auth + grants.credentials_query(self._whose.serial)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -108,7 +108,7 @@ class HttpsClient:
         except LostError:
             raise
         except Exception as error:  # noqa: BLE001 -- after the first byte everything means the same
-            raise LostError(f"the connection failed ({_alert(error) or type(error).__name__})") from None
+            raise LostError(f"the connection failed ({type(error).__name__})") from None
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None
@@ -129,22 +129,13 @@ class HttpsClient:
 
 
 def _not_connected(error: httpx.ConnectError) -> NotSentError:
-    for cause in _causes(error):
+    cause: BaseException | None = error
+    while cause is not None:
         if isinstance(cause, socket.gaierror):
             return NotSentError("DNS", "the platform's name does not resolve")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return NotSentError("TLS", f"the platform's certificate is not accepted: {cause.verify_message}")
         if isinstance(cause, ssl.SSLError):
             return NotSentError("TLS", f"no TLS with the platform: {cause.reason or 'handshake failed'}")
+        cause = cause.__cause__ or cause.__context__
     return NotSentError("CONNECT", "the platform cannot be reached")
-
-
-def _alert(error: Exception) -> str | None:
-    """The TLS alert behind a lost connection: in TLS 1.3 that is how a refused client certificate shows."""
-    return next((cause.reason for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

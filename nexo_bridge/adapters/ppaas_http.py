@@ -20,7 +20,7 @@ from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentEr
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas.answers import NO, PENDING, YES, outcome
 from nexo_bridge.ppaas.grants import NoSessionError
-from nexo_bridge.ppaas.models import Accepted, NotSent, Outcome, Pending, Unknown, wire
+from nexo_bridge.ppaas.models import NotSent, Outcome, Pending, Unknown, wire
 from nexo_bridge.ppaas.operations import OPERATIONS, Call, Operation
 from nexo_bridge.redaction import printable
 
@@ -148,7 +148,8 @@ class Platform:
         try:
             result = await self._perform(lane, operation, call)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not look like a "no"
-            log.error("%s: fault of our own: %s", operation.name, type(error).__name__)
+            # Its text and traceback may hold what must not be logged.
+            log.error("%s: fault of our own: %s", operation.name, type(error).__name__)  # noqa: TRY400 -- see above
             result = Unknown(reason="a fault in the bridge")
         finally:
             lane.calls -= 1
@@ -161,14 +162,11 @@ class Platform:
     async def probe(self, poiid: str) -> SessionState:
         """Prove the device session with the first call there is (countries), after looking for new certificates."""
         await self._look_for_new_files(poiid)
-        result = await self.perform(Call(poiid, "countries"))
-        match result:
-            case Accepted():
-                pass  # the call has said so already
-            case Unknown(reason=reason) | NotSent(reason=reason):
+        match await self.perform(Call(poiid, "countries")):
+            case Unknown(reason=reason, status=status) if status != 401:
                 self._note(poiid, SessionState(ok=False, problem=reason))
             case _:
-                self._note(poiid, SessionState(ok=False, problem="unexpected answer"))
+                pass  # the call itself has noted how it ended
         return self.session_state(poiid)
 
     def session_state(self, poiid: str) -> SessionState:
