@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, cast
 
 from lxml import etree
@@ -30,7 +31,7 @@ MAX_ATTRIBUTES = 64
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS = (b"\xfe\xff", b"\xff\xfe", b"\x00\x00", b"+/v")
 _DECLARED = re.compile(rb"<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
-_TAG = re.compile(rb"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>?")
+_TAG = re.compile(rb"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+")
 _QUOTED = re.compile(rb"\"[^\"]*+\"|'[^']*+'")
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -169,9 +170,12 @@ def _check_bounds(data: bytes) -> None:
     if data.count(b"<") > MAX_TAGS:
         raise NotXml(f"more than {MAX_TAGS} tags; split the message")
     for segment in data.split(b"<"):
-        if segment.count(b'"') + segment.count(b"'") > 2 * MAX_ATTRIBUTES:
-            tag = _TAG.match(segment)
-            if tag and len(_QUOTED.findall(tag[0])) > MAX_ATTRIBUTES:
+        quotes = segment.count(b'"') + segment.count(b"'")
+        if quotes > 2 * MAX_ATTRIBUTES and not segment.startswith(
+            (b"!", b"?")
+        ):  # CDATA and the like have none
+            (tag,) = islice(_TAG.finditer(segment), 1)
+            if len(_QUOTED.findall(tag[0])) > MAX_ATTRIBUTES:
                 raise NotXml(
                     f"an element with more than {MAX_ATTRIBUTES} attributes; no nexo element has them"
                 )
