@@ -7,40 +7,16 @@ is shown and counted, and never refuses a message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-ADDRESS_LIMIT = 64
-"""Characters of a SaleID or POIID; twice the longest published limit, so nothing in use is refused (assumed)."""
-POIID_PUBLISHED_LIMIT = 32
-"""Bytes of a POIID that terminals of Swedbank Pay take."""
-ID_LIMIT = 128
-"""Characters of any other identifier; the longest published ones have 35 to 64 (assumed)."""
-TRANSACTION_ID_PUBLISHED_LIMIT = 35
-"""Characters of a TransactionID that Market Pay takes; longer ones are refused there."""
-VERSION_LIMIT = 20
-"""Characters of a ProtocolVersion (assumed; the longest seen has 8)."""
-FIRST_YEAR = 2000
-LAST_YEAR = 2099
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule.
-
-    Attributes:
-        id: ``NX-nnn``, stable.
-        says: the rule in one sentence; also what a violation reports as expected.
-        wrong: a fragment that breaks it.
-        fix: what to write instead.
-        warning: published examples break it, so it never refuses a message.
-    """
-
-    id: str
-    says: str
-    wrong: str
-    fix: str
-    warning: bool = False
-
+from nexo_bridge.nexo.rule import (
+    ADDRESS_LIMIT,
+    FIRST_YEAR,
+    ID_LIMIT,
+    LAST_YEAR,
+    POIID_PUBLISHED_LIMIT,
+    TRANSACTION_ID_PUBLISHED_LIMIT,
+    VERSION_LIMIT,
+    Rule,
+)
 
 GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     (
@@ -72,6 +48,7 @@ GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "A Service message has a ServiceID",
                 '<MessageHeader MessageClass="Service" MessageCategory="Payment" … SaleID="S1" POIID="P1"/>',
                 'add a ServiceID that no other request of the day had, for instance ServiceID="104512"',
+                repeated=True,
             ),
             Rule(
                 "NX-005",
@@ -117,6 +94,7 @@ GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "SaleID and POIID of a Service message are not empty",
                 '<MessageHeader … SaleID="" POIID="P1"/>',
                 "write the name of the Sale System and of the terminal as they were agreed",
+                repeated=True,
             ),
             Rule(
                 "NX-011",
@@ -130,24 +108,28 @@ GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "An identifier holds printable characters and plain blanks only",
                 'ServiceID="12&#10;34"',
                 "leave out line breaks, control characters and direction marks",
+                repeated=True,
             ),
             Rule(
                 "NX-013",
                 "An identifier is not a file path",
                 'ServiceID="../../etc"',
                 "write a plain name or number, such as 104512 or LANE-3",
+                repeated=True,
             ),
             Rule(
                 "NX-014",
                 f"SaleID and POIID have at most {ADDRESS_LIMIT} characters",
                 'POIID="PPPPPPPP… (4000 characters)"',
                 f"shorten it to {ADDRESS_LIMIT} characters, better to {POIID_PUBLISHED_LIMIT}",
+                repeated=True,
             ),
             Rule(
                 "NX-015",
                 f"An identifier other than SaleID and POIID has at most {ID_LIMIT} characters",
                 'TransactionID="99999999… (100 kB)"',
                 f"shorten it to {ID_LIMIT} characters",
+                repeated=True,
             ),
             Rule(
                 "NX-016",
@@ -168,6 +150,7 @@ GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "A TransactionID is not empty",
                 '<SaleTransactionID TransactionID="" TimeStamp="…"/>',
                 "write the number of the receipt or of the transaction",
+                repeated=True,
             ),
             Rule(
                 "NX-019",
@@ -210,6 +193,7 @@ GROUPS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 f"A time stamp lies in the years {FIRST_YEAR} to {LAST_YEAR}",
                 'TimeStamp="9999-12-31T23:59:59Z"',
                 "write the time of the transaction; set the clock of the Sale System",
+                repeated=True,
             ),
             Rule(
                 "NX-025",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from nexo_bridge import money
 from nexo_bridge.errors import Violation
 from nexo_bridge.money import Amount
-from nexo_bridge.nexo import rule_table
+from nexo_bridge.nexo import rule as limits
 from nexo_bridge.nexo.body_rules import CHECKS, NOTHING, Finding, quoted
 from nexo_bridge.nexo.document import ROOTS, Envelope, Kind
 from nexo_bridge.nexo.elements import Element, Place, Slot, slots
@@ -88,13 +88,14 @@ def _envelope(message: Message) -> Envelope:
 
 
 def _written(envelope: Envelope, found: list[Finding], lines: Lines) -> tuple[Violation, ...]:
+    repeats = envelope.kind == "response" or envelope.body_name == "EventNotification"
     result = []
     for finding in [*_header(envelope), *found]:
         rule = RULES[finding.rule]
         path = f"/{_ROOT_OF[envelope.kind]}{finding.below}"
-        line = lines(path)
+        warning = rule.warning or (rule.repeated and repeats)
         result.append(
-            Violation(rule.id, line, path, rule.says, finding.found, rule.fix, warning=rule.warning)
+            Violation(rule.id, lines(path), path, rule.says, finding.found, rule.fix, warning=warning)
         )
     return tuple(result)
 
@@ -113,7 +114,7 @@ def _header(envelope: Envelope) -> Iterator[Finding]:
     yield from _exchange_ids(message_class, header)
     version = header.get("ProtocolVersion")
     if version is not None:
-        if len(version) > rule_table.VERSION_LIMIT or _control(version):
+        if len(version) > limits.VERSION_LIMIT or _control(version):
             yield _at("NX-009", "ProtocolVersion", quoted(version))
         elif not _VERSION.fullmatch(version):
             yield _at("NX-008", "ProtocolVersion", quoted(version))
@@ -217,7 +218,7 @@ def _currency(code: str, at: str) -> Iterator[Finding]:
 
 def _plausible(moment: Timestamp) -> bool:
     year = moment.strip(" \t\r\n").partition("-")[0]
-    return year.isdigit() and rule_table.FIRST_YEAR <= int(year[:6]) <= rule_table.LAST_YEAR
+    return year.isdigit() and limits.FIRST_YEAR <= int(year[:6]) <= limits.LAST_YEAR
 
 
 def _identifier(wire: str, text: str, at: str) -> Iterator[Finding]:
@@ -228,13 +229,13 @@ def _identifier(wire: str, text: str, at: str) -> Iterator[Finding]:
         yield Finding("NX-012", at, quoted(text))
     if wire in _EXCHANGE_IDS and _PATH.search(text):
         yield Finding("NX-013", at, quoted(text))
-    if address and len(text) > rule_table.ADDRESS_LIMIT:
+    if address and len(text) > limits.ADDRESS_LIMIT:
         yield Finding("NX-014", at, _long(text))
-    elif address and len(text.encode()) > rule_table.POIID_PUBLISHED_LIMIT:
+    elif address and len(text.encode()) > limits.POIID_PUBLISHED_LIMIT:
         yield Finding("NX-016", at, _long(text))
-    elif not address and len(text) > rule_table.ID_LIMIT:
+    elif not address and len(text) > limits.ID_LIMIT:
         yield Finding("NX-015", at, _long(text))
-    elif wire == "TransactionID" and len(text) > rule_table.TRANSACTION_ID_PUBLISHED_LIMIT:
+    elif wire == "TransactionID" and len(text) > limits.TRANSACTION_ID_PUBLISHED_LIMIT:
         yield Finding("NX-017", at, _long(text))
     if wire == "TransactionID" and not text.strip():
         yield Finding("NX-018", at, quoted(text))

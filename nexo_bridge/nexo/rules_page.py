@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from nexo_bridge.nexo.explain import RULES as SCHEMA_RULES
-from nexo_bridge.nexo.rule_table import GROUPS, Rule
+from nexo_bridge.nexo.rule import Rule
+from nexo_bridge.nexo.rule_table import GROUPS
 
 _HEAD = """\
 # The rules a message is checked against
@@ -15,7 +16,8 @@ current. Change the table, not this page.
 
 A message may be valid by the XSD and still mean nothing. What comes in and what goes out is therefore checked
 against the rules `NX-…` too. A broken rule refuses the message with `MessageFormat` and names the rule, the line and
-the path. A **warning** is a rule that published examples of the protocol break: it is shown, and never refuses.
+the path. A **warning** is a rule that published examples of the protocol break: it is shown, and never refuses. Responses
+and events repeat identifiers of other messages, good or bad, so what is wrong with those is a warning there.
 `nexo-bridge validate FILE` shows both. Ids are stable; a number that is missing was never given or is gone.
 The rules `XSD-…` at the end are the kinds of fault the schema finds; they have no warnings.
 """
@@ -33,7 +35,11 @@ def page() -> str:
 
 
 def _entry(rule: Rule) -> str:
-    warning = " (warning)" if rule.warning else ""
+    warning = ""
+    if rule.warning:
+        warning = " (warning)"
+    elif rule.repeated:
+        warning = " (warning in responses and events)"
     wrong = f"- wrong: `{rule.wrong}`\n" if rule.wrong else ""
     return f"\n### {rule.id}{warning}\n\n{rule.says}.\n\n{wrong}- instead: {_code(rule.fix)}\n"
 
