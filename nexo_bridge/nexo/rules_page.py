@@ -16,8 +16,8 @@ current. Change the table, not this page.
 
 A message may be valid by the XSD and still mean nothing. What comes in and what goes out is therefore checked
 against the rules `NX-…` too. A broken rule refuses the message with `MessageFormat` and names the rule, the line and
-the path. A **warning** is a rule that published examples of the protocol break: it is shown, and never refuses. Responses
-and events repeat identifiers of other messages, good or bad, so what is wrong with those is a warning there.
+the path. A **warning** is a rule that published examples of the protocol break: it is shown, and never refuses.
+Responses and events repeat identifiers of other messages, good or bad; what is wrong with those is a warning there.
 `nexo-bridge validate FILE` shows both. Ids are stable; a number that is missing was never given or is gone.
 The rules `XSD-…` at the end are the kinds of fault the schema finds; they have no warnings.
 """
