@@ -22,6 +22,7 @@ from nexo_bridge.redaction import Secret
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.ports import Checkpoint, Clock, JournalPort, PlatformPort, SystemClock, no_checkpoint
 from nexo_bridge.runtime.reception import Reception
+from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.runner import Runner
 from nexo_bridge.runtime.settings import Settings
 
@@ -97,7 +98,7 @@ class Application:
             self._listeners,
             clock or SystemClock(),
             checkpoint=checkpoint,
-            observe=observe,
+            observe=observe or Records().observe,
         )
         self._reception = Reception(
             xsd_bytes,
