@@ -56,7 +56,7 @@ class TcpListener:
                 "set an address of this machine and a port nothing else uses"
             ) from error
         bound = self._server.sockets[0].getsockname()
-        return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
+        return spoken(bound[0], bound[1])
 
     def is_open(self, source: Source) -> bool:
         """Whether an answer can be written to this connection now."""
@@ -115,3 +115,8 @@ class TcpListener:
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
+
+
+def spoken(host: str, port: int) -> str:
+    """``HOST:PORT`` as people and programs write it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

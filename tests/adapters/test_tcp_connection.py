@@ -1,22 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
 from structlog.testing import capture_logs
 
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import FrameTooLarge, NotXml
 from nexo_bridge.nexo.framing import frame
 from tests.adapters.tcp_rig import listening, request, response
-
-
-@pytest.fixture(autouse=True)
-def _nothing_blocks_the_loop() -> Iterator[BlockBuster]:
-    with blockbuster_ctx("nexo_bridge") as detector:
-        yield detector
 
 
 async def test_frames_come_out_in_order_and_answers_go_back_in_kind() -> None:
