@@ -55,6 +55,12 @@ FAILURES: Mapping[str, Failure] = MappingProxyType(
         ),
         "EXPIRED": Failure("Cancel", "NB-307", "yes", "Nobody paid in time. Nothing was charged."),
         "FAILED": Failure("Refusal", "NB-308", "no", "The payment failed. Nothing was charged."),
+        "PARTIAL": Failure(
+            "Refusal",
+            "NB-309",
+            "no",
+            "Only a part was approved. Ask for another means of payment for the rest.",
+        ),
         # What never reached it.
         "NOT_SENT": Failure(
             "UnreachableHost",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from nexo_bridge.categories import conditions, failures
 from nexo_bridge.categories.conditions import FAILURES
 from nexo_bridge.categories.plan import (
@@ -240,10 +238,20 @@ def _approved(request: PaymentRequest, transaction: Transaction, facts: Facts) -
         ),
     )
     return PaymentResponse(
-        response=nexo.Response(result="Partial" if Decimal(authorised) < asked else "Success"),
+        response=_partial() if authorised < asked else nexo.Response(result="Success"),
         sale_data=failures.sale_data(request, None, facts),
         poi_data=failures.poi_data(facts),
         payment_result=result,
+    )
+
+
+def _partial() -> nexo.Response:
+    """Less than asked was authorised; like every result but Success it names a condition (nexo Response)."""
+    failure = FAILURES["PARTIAL"]
+    return nexo.Response(
+        result="Partial",
+        error_condition=failure.condition,
+        additional_response=conditions.additional_response(failure),
     )
 
 
