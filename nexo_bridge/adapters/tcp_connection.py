@@ -30,7 +30,7 @@ from nexo_bridge.redaction import mask_free_text, printable
 
 _log = structlog.get_logger(__name__)
 
-_READ: Final = 65536
+_READ: Final = 16384  # the scan for the end of a bare message takes 20 ms for the worst of these
 _QUOTE_PATIENCE: Final = 0.25  # the rest of the first KiB of what is refused anyway
 _FAULT_PATIENCE: Final = 2.0  # the intake's answer to a fault that ends the connection
 _LAST_WORDS: Final = 1.0  # an Event that nobody waits for; the peer's reading before a close that may reset
