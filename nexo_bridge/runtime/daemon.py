@@ -30,7 +30,8 @@ WRONG_CONFIGURATION = 78
 TEMPORARY = 75
 """EX_TEMPFAIL: another instance holds the journal, or it cannot be opened now."""
 
-PROBE_AGAIN = 30.0
+PROBE_AGAIN, PROBE_PROVED = 30.0, 300.0
+"""Seconds until a terminal's session is proved again, after a failure and after a success."""
 PRUNE_AGAIN = 3600.0
 
 log = structlog.get_logger(__name__)
@@ -143,17 +144,20 @@ class _Daemon:
         self._app.runner.journal_broke(reason)
 
     async def _probe(self, poiid: str) -> None:
-        """Prove the terminal's session at start, and again until it works: a bad certificate is told, not hidden."""
-        told: str | None = None
+        """Prove the terminal's session at start and from time to time: a bad certificate is told, not hidden.
+
+        A probe also takes up certificate files that changed on disk.
+        """
+        told: tuple[bool | None, str | None] | None = None
         while True:
             state = await self._platform.probe(poiid)
-            if state.ok:
-                log.info("terminal session proved", poiid=poiid)
-                return
-            if state.problem != told:
-                told = state.problem
-                log.warning("terminal out of order", poiid=poiid, problem=state.problem)
-            await asyncio.sleep(PROBE_AGAIN)
+            if (state.ok, state.problem) != told:
+                told = (state.ok, state.problem)
+                if state.ok:
+                    log.info("terminal session proved", poiid=poiid, problem=state.problem)
+                else:
+                    log.warning("terminal out of order", poiid=poiid, problem=state.problem)
+            await asyncio.sleep(PROBE_PROVED if state.ok else PROBE_AGAIN)
 
     async def _prune(self) -> None:
         try:

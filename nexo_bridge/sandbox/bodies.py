@@ -63,7 +63,7 @@ class CreateCard(Body):
 class CreateQr(Body):
     """``create_qr``; a ``scannedPaymentId`` means that the code was scanned, whatever the scenario says."""
 
-    payment_type: Annotated[str, Field(min_length=1, max_length=10)]
+    payment_type: Annotated[str, Field(min_length=1, max_length=32)]
     payment_scenario: Literal["consumerscan", "merchantscan"]
     scanned_payment_id: Annotated[str, Field(min_length=1, max_length=512, repr=False)] = ""
     client_transaction_id: Key
