@@ -242,3 +242,13 @@ def test_a_large_valid_document_is_valid(schemas: Schemas) -> None:
     for _ in range(300):
         target.addnext(deepcopy(target))
     assert schemas.validate(Document(root), "3.1") == ()
+
+
+def test_what_lxml_alone_refuses_stays_refused() -> None:
+    xsd = read_schemas()
+    xsd["3.1"] = xsd["3.1"].replace(
+        b'<xs:attribute name="UnitValue" ', b'<xs:attribute name="UnitValue" fixed="5" '
+    )
+    root, _ = containing("CoinsOrBills", "3.1")
+    (found,) = Schemas(xsd).validate(Document(root), "3.1")
+    assert (found.rule, found.path) == ("XSD-OTHER", f"/{root.tag}")
