@@ -89,13 +89,16 @@ class Books:
             return list(self.claims.values())
         return [other for other in self.claims.values() if int(other.id[1:]) < int(claim.id[1:])]
 
-    def find(self, sale_id: str, poi_id: str, service_id: str | None) -> Claim | Course | None:
-        """What is running for a pair: the one named, else the newest."""
+    def find(
+        self, sale_id: str, poi_id: str, service_id: str | None, category: str | None = None
+    ) -> Claim | Course | None:
+        """What is running for a pair: the one named, else the newest. ``category`` must fit where it is given."""
         running: list[Claim | Course] = [*self.claims.values(), *reversed(self.unresolved())]
         for one in running:
             ids = (one.sale_id, one.poi_id) if isinstance(one, Claim) else _ids(one)
             service = one.service_id if isinstance(one, Claim) else one.exchange.received.service_id
-            if ids == (sale_id, poi_id) and service_id in {None, service}:
+            kind = one.category if isinstance(one, Claim) else one.exchange.received.category
+            if ids == (sale_id, poi_id) and service_id in {None, service} and category in {None, kind}:
                 return one
         return None
 

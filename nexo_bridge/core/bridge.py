@@ -150,10 +150,9 @@ class Bridge:
             yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
         else:
             self._books.claims[claim.id] = claim
-            since = stamp.wall - self._policy.keys_kept
-            queries = [Query(refs=(("key", claim.key),), since=since)]
+            queries = [Query(refs=(("key", claim.key),))]
             if claim.sale is not None:
-                queries.append(Query(refs=(("sale", claim.sale),), since=since))
+                queries.append(Query(refs=(("sale", claim.sale),), since=stamp.wall - self._policy.keys_kept))
             yield Lookup(claim.id, tuple(queries))
         if event.ack is not None and twin is not None:
             yield Accept(event.source, event.ack, twin.id)
@@ -180,9 +179,10 @@ class Bridge:
             _folded(event.results[1] if len(event.results) > 1 else ()),
         )
         try:
-            repeated = sameness.repeat_of(claim, by_key, session.id if session else "")
+            since = stamp.wall - self._policy.keys_kept
+            repeated = sameness.repeat_of(claim, by_key, session.id if session else "", since)
             if repeated is not None:
-                yield from self._repeat(claim, repeated)
+                yield from self._repeat(stamp, claim, repeated)
             elif claim.sources:
                 self._admit(claim, session, by_sale)
                 yield from self._start(stamp, claim, session)
@@ -261,10 +261,13 @@ class Bridge:
 
     # -- answers without a course --------------------------------------------------------------------------------
 
-    def _repeat(self, claim: Claim, exchange: Exchange) -> Iterator[Command]:
+    def _repeat(self, stamp: Stamp, claim: Claim, exchange: Exchange) -> Iterator[Command]:
         """The stored answer, byte for byte; the platform is not called."""
         settled = exchange.settled
-        if settled is not None and claim.sources:
+        if settled is None:
+            # Open on disk and not in hand: another reading of the journal is on its way.
+            yield from self._turn_away(stamp, claim, FAILURES["INTERNAL"])
+        elif claim.sources:
             yield Reply(claim.sources[-1], settled.answer.encode(), exchange.id)
 
     def _refuse(

@@ -300,11 +300,11 @@ class Counter:
         sale_id = (reference.sale_id if reference else None) or header.sale_id
         poi_id = (reference.poi_id if reference else None) or header.poi_id
         service_id = reference.service_id if reference else None
-        running = self._books.find(sale_id, poi_id, service_id)
-        if running is not None:
+        category_wanted = reference.message_category if reference else None
+        if reference is not None and reference.device_id is not None and service_id is None:
+            yield from self._fail(stamp, event, FAILURES["NOT_FOUND"])  # device exchanges are not kept
+        elif self._books.find(sale_id, poi_id, service_id, category_wanted) is not None:
             yield from self._fail(stamp, event, FAILURES["IN_PROGRESS"])
-        elif reference is not None and reference.device_id is not None and service_id is None:
-            yield from self._fail(stamp, event, FAILURES["NOT_FOUND"])
         else:
             yield from self._look_up(stamp, event, category, reference, (sale_id, poi_id, service_id))
 
@@ -338,8 +338,13 @@ class Counter:
         """A wish reaches only exchanges of its own SaleID (R6)."""
         header = event.message.header
         poi_id = reference.poi_id or header.poi_id
-        own = reference.sale_id in {None, header.sale_id}
-        target = self._books.find(header.sale_id, poi_id, reference.service_id) if own else None
+        own = reference.sale_id in {None, header.sale_id} and not (
+            reference.device_id and not reference.service_id
+        )
+        wanted_category = reference.message_category
+        target = (
+            self._books.find(header.sale_id, poi_id, reference.service_id, wanted_category) if own else None
+        )
         service_id = header.service_id or ""
         if isinstance(target, Claim):
             target.aborted = service_id

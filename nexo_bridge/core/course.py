@@ -130,21 +130,22 @@ class Course:
             ),
         )
         yield self._call(stamp, Purpose.CREATE, ask.operation, body=ask.body, key=key)
-        yield from self._deadlines()
+        yield from self._deadlines(stamp)
 
     def resume(self, stamp: Stamp) -> Iterator[Command]:
         """Take up after a restart: only questions; the create is never sent again."""
         if self.exchange.wished and self.exchange.transaction_id:
             # A copy of the stop may have left before the crash: a crash counts as lost (R6).
             self._stop = _Stop(sent=True, wanted=True, answered=stamp.mono, acting=stamp.mono)
-        yield from self._deadlines()
+        yield from self._deadlines(stamp)
         if self.exchange.fenced and not self.exchange.transaction_id:
             yield from self._send_fence(stamp)  # a lost fence is simply sent again (R4)
         yield from self._look(stamp)
 
-    def _deadlines(self) -> Iterator[Command]:
+    def _deadlines(self, stamp: Stamp) -> Iterator[Command]:
+        """What is left of each, counted from the request; a clock set back meanwhile prolongs none (F39)."""
         deadlines = self.policy.sale(self.exchange.received.sale_id).deadlines
-        begun = self.exchange.received_at
+        begun = min(self.exchange.received_at, stamp.wall)
         if not self.exchange.wished:
             yield WakeAt(begun + deadlines.customer_time, self.exchange.id, "customer_time")
         if not self.exchange.parked:
@@ -335,6 +336,10 @@ class Course:
                 self._fence.proofs = 0
                 yield self._look_later(stamp, self.policy.certainty.after)
             case _:
+                if isinstance(outcome, NotSent) and outcome.status in {404, 405}:
+                    yield from self._warn(
+                        "NO_FENCE", "the platform has no fencing cancel; set platform.fence = false"
+                    )
                 pause, self._fence.pause = (
                     self._fence.pause,
                     min(self._fence.pause * GROWTH, LONGEST_PARKED_PAUSE),

@@ -66,6 +66,11 @@ class Claim:
         return self.message.header.poi_id
 
     @property
+    def category(self) -> str:
+        """MessageCategory of the header."""
+        return self.message.header.message_category
+
+    @property
     def service_id(self) -> str:
         """ServiceID of the header; the rules let no request of the table in without one."""
         return self.message.header.service_id or ""
@@ -79,13 +84,14 @@ class Claim:
         return did.sale_of(self.sale_id, data.sale_transaction_id.transaction_id)
 
 
-def repeat_of(claim: Claim, known: Iterable[Exchange], session: str) -> Exchange | None:
+def repeat_of(claim: Claim, known: Iterable[Exchange], session: str, since: float = 0.0) -> Exchange | None:
     """The exchange whose stored answer this request gets again; None if it is a new one.
 
     Args:
         claim: the request.
         known: exchanges with its key, newest first, as the journal has them.
         session: id of the login session now, empty without one.
+        since: wall time before which a ServiceID counts as free again; the very same body never does.
 
     Raises:
         RepeatMismatch: its ServiceID belongs to another request of this session.
@@ -94,7 +100,7 @@ def repeat_of(claim: Claim, known: Iterable[Exchange], session: str) -> Exchange
     for exchange in known:
         if exchange.received.digest == claim.digest:
             return exchange
-        if not exchange.received.mismatch:
+        if not exchange.received.mismatch and exchange.received_at >= since:
             others.append(exchange)
     if others and (others[0].unresolved or others[0].received.session == session):
         raise mismatch(claim)

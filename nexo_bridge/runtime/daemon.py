@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+from lxml import etree
 
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Bases, Platform, TerminalAccess
@@ -33,6 +34,8 @@ TEMPORARY = 75
 PROBE_AGAIN, PROBE_PROVED = 30.0, 300.0
 """Seconds until a terminal's session is proved again, after a failure and after a success."""
 PRUNE_AGAIN = 3600.0
+SMALL_FRAME = 64 * 1024
+"""Bytes up to which any libxml2 reads a message in good time."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +69,7 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop.set)
+        self._check_parser()
         keys = await asyncio.to_thread(self._keys)
         self._platform = await asyncio.to_thread(self._make_platform)
         journal = settings.journal
@@ -109,6 +113,15 @@ class _Daemon:
         finally:
             await self._platform.close()
             await self._journal.close()
+
+    def _check_parser(self) -> None:
+        """An old libxml2 takes quadratic time over attributes: small messages only (H04)."""
+        for place, listen in enumerate(self._settings.listen):
+            if etree.LIBXML_VERSION < (2, 11) and listen.max_frame > SMALL_FRAME:
+                raise ConfigurationError(
+                    f"listen[{place}].max_frame: this libxml2 is too old for more than {SMALL_FRAME} bytes;"
+                    " install lxml from the package index, or set it lower"
+                )
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
