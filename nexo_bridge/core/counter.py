@@ -367,10 +367,10 @@ class Counter:
         service_id = question.reference.service_id if question.reference else None
         if settled:
             details = f"ServiceID {service_id} has already ended; ask TransactionStatus."
-            return self._event(stamp, question.source, "Completed", details, facts, ids)
+            return self._event(stamp, question.source, "Completed", details, facts, ids=ids)
         rejected = Secret("", b64encode(self._replies.encoded(question.message, question.version)).decode())
         details = failures.response(FAILURES["NOT_FOUND"]).additional_response or ""
-        return self._event(stamp, question.source, "Reject", details, facts, ids, rejected)
+        return self._event(stamp, question.source, "Reject", details, facts, ids=ids, rejected=rejected)
 
     # -- small words ---------------------------------------------------------------------------------------------
 
@@ -410,6 +410,7 @@ class Counter:
         name: str,
         details: str,
         facts: Facts,
+        *,
         ids: tuple[str, str],
         rejected: Secret | None = None,
     ) -> Reply:

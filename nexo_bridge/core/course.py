@@ -391,14 +391,13 @@ class Course:
             return
         yield self._decide(stamp, did.Parked())
         yield Raise(self.exchange.id, "PARKED", "the time to answer passed and the outcome is unknown")
-        if self.sources:
-            if self.policy.sale(self.exchange.received.sale_id).on_unknown == "answer":
-                yield Reply(
-                    self.sources[-1],
-                    self.replies.provisional(self.exchange, self._facts(stamp)),
-                    self.exchange.id,
-                )
-            yield from self._displays(stamp, self.replies.unknown_displays(self.session))
+        if not self.sources:
+            return
+        yield from self._displays(stamp, self.replies.unknown_displays(self.session))
+        if self.policy.sale(self.exchange.received.sale_id).on_unknown == "answer":
+            provisional = self.replies.provisional(self.exchange, self._facts(stamp))
+            yield Reply(self.sources[-1], provisional, self.exchange.id)
+            self.sources.clear()  # its request is answered; the outcome is fetched with TransactionStatus
 
     def _show(self, stamp: Stamp, pending: Pending) -> Iterator[Command]:
         shown = self.replies.progress(self.exchange, pending, self._facts(stamp))
