@@ -159,9 +159,8 @@ class Counter:
             except InvalidOutput:
                 pass  # its ids do not fit a header: they cannot be echoed, so nothing but an Event is left
         details = failures.response(failure, at=event.at).additional_response or ""
-        yield self._event(
-            stamp, event.source, "Reject", details, facts, (header.sale_id, header.poi_id), event.start
-        )
+        ids = (header.sale_id, header.poi_id)
+        yield self._event(stamp, event.source, "Reject", details, facts, ids=ids, rejected=event.start)
 
     def found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         """The journal's word on an earlier request."""
