@@ -19,6 +19,7 @@ from nexo_bridge.core.counter import Counter
 from nexo_bridge.core.course import Course
 from nexo_bridge.core.exchange import Exchange, State, advance, fold
 from nexo_bridge.core.journal import History, Query, Stamp
+from nexo_bridge.core.news import News
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.sameness import Claim
 from nexo_bridge.core.sessions import session_in
@@ -34,6 +35,7 @@ from nexo_bridge.core.signals import (
     JournalBroke,
     Lookup,
     PlatformAnswered,
+    PlatformEvent,
     PosGone,
     Raise,
     Reply,
@@ -64,6 +66,7 @@ class Bridge:
         self._replies = replies
         self._books = Books()
         self._counter = Counter(policy, replies, self._books)
+        self._news = News(self._books)
 
     def handle(self, stamp: Stamp, event: Event) -> list[Command]:
         """Everything that follows from ``event``."""
@@ -98,8 +101,12 @@ class Bridge:
             case Found():
                 if event.exchange in self._books.claims:
                     yield from self._found(stamp, event)
+                elif event.exchange.startswith("N"):
+                    yield from self._news.found(stamp, event)
                 else:
                     yield from self._counter.found(stamp, event)
+            case PlatformEvent():
+                yield from self._news.told(stamp, event)
             case PlatformAnswered():
                 course = self._books.courses.get(event.exchange)
                 if course is None:

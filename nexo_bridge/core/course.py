@@ -104,6 +104,7 @@ class Course:
     _made: int = 0
     _stop: _Stop = field(default_factory=_Stop)
     _fence: _Fence = field(default_factory=_Fence)
+    _sequence: int = 0  # of the newest event heard
     _told: set[str] = field(default_factory=set)  # alarms raised and displays shown, once each
     _unwritten: bool = False  # settled, and the answer is on its way to a connection
     _watching: bool = False  # settled after a stop, and one late look is still to come
@@ -196,6 +197,24 @@ class Course:
             case Purpose.SHOW:
                 pass  # a screen that cannot be reached never disturbs a payment
 
+    def told(
+        self, stamp: Stamp, sequence: int, outcome: Approved | Declined | Pending, *, settles: bool
+    ) -> Iterator[Command]:
+        """The platform told something unasked (R7). What does not fit is a read's to sort out."""
+        if not self.exchange.unresolved:
+            yield from self._late_fact(stamp, _Call(Purpose.LOOK, stamp.mono), outcome)
+            return
+        asking = self.exchange.asking
+        if asking is None or self._disagreement(outcome.transaction) is not None or sequence < self._sequence:
+            return
+        self._sequence = sequence
+        final = not isinstance(outcome, Pending)
+        if self.exchange.wished or (final and not settles):
+            self._pause = FIRST_PAUSE
+            yield from self._look(stamp)
+        else:
+            yield from self._heard(stamp, _Call(Purpose.LOOK, stamp.mono), outcome)
+
     def frees_terminal(self) -> bool:
         """Whether another exchange may use the terminal beside this one (R5)."""
         named = self.exchange.transaction_id is not None or self._fence.accepted is not None
@@ -245,7 +264,9 @@ class Course:
             yield self._look_later(stamp)
             return
         if self._unnamed:
-            yield self._decide(stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id))
+            yield self._decide(
+                stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id), _named(outcome)
+            )
             self._pause = FIRST_PAUSE
         match outcome:
             case Declined():
@@ -563,3 +584,8 @@ class Course:
             asked=(asking.amount, asking.currency) if asking else None,
             operation=asking.operation if asking else "",
         )
+
+
+def _named(outcome: Approved | Declined | Pending) -> Refs:
+    """Under which a late event finds the exchange again."""
+    return (("transaction", outcome.transaction.transaction_id),)

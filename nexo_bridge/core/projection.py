@@ -11,6 +11,7 @@ from nexo_bridge.core.signals import (
     Found,
     JournalBroke,
     PlatformAnswered,
+    PlatformEvent,
     PosGone,
     Started,
     Stopping,
@@ -72,6 +73,12 @@ def public(event: Event) -> Json:
             return answered | {
                 name: value for name in ("code", "reason") if (value := getattr(outcome, name, None))
             }
+        case PlatformEvent(outcome=told):
+            named = getattr(told, "transaction", None)
+            said: Json = {"event_id": event.event_id, "poiid": event.poiid, "sequence": event.sequence}
+            if named is not None:
+                said |= {"transaction_id": named.transaction_id, "status": named.status}
+            return said
         case Found(results=results):
             return {"found": None if results is None else sum(len(histories) for histories in results)}
         case AlarmRang(alarm=alarm):

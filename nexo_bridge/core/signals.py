@@ -118,6 +118,29 @@ class PlatformAnswered(_Event):
     outcome: Outcome
 
 
+class PlatformEvent(_Event):
+    """The platform told something unasked (rule R7): at least once, in any order, late, doubled, contradictory.
+
+    Attributes:
+        source: the channel it came by; ``Accept`` goes back there.
+        ack: the channel's acknowledgement token.
+        poiid: whose channel it was.
+        event_id: the platform's, for finding doubles.
+        sequence: orders the events of one transaction, and nothing else.
+        settles: the channel is mutually authenticated, so a final status may be believed; else it triggers a read.
+        outcome: what it says; None when nothing could be made of it.
+    """
+
+    name: Literal["PlatformEvent"] = "PlatformEvent"
+    source: Source
+    ack: int
+    poiid: str
+    event_id: str
+    sequence: int = 0
+    settles: bool = False
+    outcome: Outcome | None = None
+
+
 class Found(_Event):
     """What a ``Lookup`` brought, one tuple for each query; None when the journal cannot be read."""
 
@@ -155,6 +178,7 @@ Event: TypeAlias = (
     | PosGone
     | Written
     | PlatformAnswered
+    | PlatformEvent
     | Found
     | AlarmRang
     | JournalBroke

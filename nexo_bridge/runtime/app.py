@@ -48,6 +48,16 @@ class Listener(Protocol):
         """End all connections."""
 
 
+class Acknowledger(Protocol):
+    """Something that delivers events and is told once the journal has them: a result channel, later MQTT."""
+
+    def owns(self, source: Source) -> bool:
+        """Whether ``source`` is of this channel."""
+
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """The journal has it: answer 2xx, move the cursor."""
+
+
 MakeListener = Callable[[Intake], Listener]
 
 
@@ -56,12 +66,18 @@ class _Listeners:
 
     def __init__(self) -> None:
         self.all: list[Listener] = []
+        self.channels: list[Acknowledger] = []
 
     async def write(self, source: Source, data: bytes) -> bool:
         for listener in self.all:
             if listener.is_open(source):
                 return await listener.write(source, data)
         return False
+
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        for channel in self.channels:
+            if channel.owns(source):
+                await channel.acknowledge(source, ack)
 
     def is_open(self, source: Source) -> bool:
         return any(listener.is_open(source) for listener in self.all)

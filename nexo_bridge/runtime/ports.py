@@ -84,6 +84,9 @@ class WriterPort(Protocol):
     async def write(self, source: Source, data: bytes) -> bool:
         """True once the bytes were handed to the connection."""
 
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """The journal has what ``source`` delivered under ``ack``; transports without acknowledgement do nothing."""
+
     def is_open(self, source: Source) -> bool:
         """Whether an answer can still be written there."""
 

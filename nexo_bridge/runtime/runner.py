@@ -8,6 +8,7 @@ a POS) is started, never awaited: what comes of it comes back as an event.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -161,8 +162,10 @@ class Runner:
                 log.warning("alarm", exchange=exchange, code=alarm, text=text)
             case Reply(exchange=exchange) | CallPlatform(exchange=exchange) | Lookup(exchange=exchange):
                 self._queue(exchange, command)
-            case WakeAt(exchange=exchange) | Forget(exchange=exchange) | Accept(exchange=exchange):
+            case WakeAt(exchange=exchange) | Forget(exchange=exchange):
                 self._queue(exchange, command)
+            case Accept():
+                self._spawn(self._accept(stamp, command), f"accept-{command.source.connection}")
 
     def _append(self, stamp: Stamp, entry: Entry) -> None:
         number = self._journal.next_number()
@@ -215,10 +218,14 @@ class Runner:
                 for name in [name for name in self._alarms if name[0] == exchange]:
                     self._cancel(name)
                 self._lanes.pop(exchange, None)
-            case Accept():
-                pass  # connections acknowledge nothing; transports that do get their token from ``Arrived``
             case _:
                 raise AssertionError(f"{type(command).__name__} is not carried out here")
+
+    async def _accept(self, stamp: Stamp, command: Accept) -> None:
+        """Acknowledge an input once it is on disk; a broken journal acknowledges nothing, so it comes again."""
+        with contextlib.suppress(JournalFailure):
+            await self._journal.committed(stamp.number)
+            await self._writer.acknowledge(command.source, command.ack)
 
     async def _write(self, reply: Reply) -> None:
         self._checkpoint("Reply.writing")
