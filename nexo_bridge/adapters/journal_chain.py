@@ -74,9 +74,8 @@ class Link(NamedTuple):
         """The row's checksum. References lie in the sealed parts, whose digests cover them."""
         exchange = "-" if self.exchange is None else f"+{self.exchange}"
         words = f"{self.kind}\0{self.name}\0{exchange}".encode()
-        fixed = struct.pack(
-            ">qddqqI", self.number, self.wall, self.mono, self.settles, self.format, len(words)
-        )
+        wall, mono = self.wall + 0.0, self.mono + 0.0  # SQLite keeps no -0.0
+        fixed = struct.pack(">qddqqI", self.number, wall, mono, self.settles, self.format, len(words))
         return sha256(b"".join((previous, fixed, words, self.digests))).digest()
 
 
@@ -121,7 +120,7 @@ def walk(connection: sqlite3.Connection, *, last: int | None = None) -> Walked:
                 place = anchor
             page = connection.execute(_ROWS, (place.number, PAGE)).fetchall()
         finally:
-            connection.execute("COMMIT")
+            connection.execute("ROLLBACK")
         if not page:
             return Walked(rows, first, place.number if rows else 0)
         first = first or page[0][0]

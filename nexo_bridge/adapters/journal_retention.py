@@ -19,10 +19,10 @@ from nexo_bridge.adapters.journal_rows import Retention
 DAY = 86_400.0
 CHUNK = 500
 
-Phase: TypeAlias = Literal["answers", "keys", "bodies", "rows", "rests", "done"]
+Phase: TypeAlias = Literal["keys", "answers", "bodies", "rows", "rests", "done"]
 _NEXT: dict[Phase, Phase] = {
-    "answers": "keys",
-    "keys": "bodies",
+    "keys": "answers",  # first, so that what is found by a key has its answer
+    "answers": "bodies",
     "bodies": "rows",
     "rows": "rests",
     "rests": "done",
@@ -40,17 +40,17 @@ class Pruning:
     Attributes:
         answers_before, bodies_before, rows_before: numbers below which rows are old.
         phase: what the next step looks at, from row ``place`` on.
-        answers, keys, bodies, rows, rests: how many were taken so far (``rests``: rows left as links of the chain).
+        keys, answers, bodies, rows, rests: how many were taken so far (``rests``: rows left as links of the chain).
         anchor: number of the last row taken, 0 for none.
     """
 
     answers_before: int
     bodies_before: int
     rows_before: int
-    phase: Phase = "answers"
+    phase: Phase = "keys"
     place: int = 0
-    answers: int = 0
     keys: int = 0
+    answers: int = 0
     bodies: int = 0
     rows: int = 0
     rests: int = 0
@@ -58,7 +58,7 @@ class Pruning:
 
     def public(self) -> dict[str, int]:
         """The counts, for the journal entry that tells of this run."""
-        names = ("answers", "keys", "bodies", "rows", "rests", "anchor")
+        names = ("keys", "answers", "bodies", "rows", "rests", "anchor")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
@@ -74,10 +74,10 @@ def begin(connection: sqlite3.Connection, retention: Retention, now: float) -> P
 def step(connection: sqlite3.Connection, pruning: Pruning, retention: Retention) -> Pruning:
     """Take at most ``CHUNK`` rows, inside the caller's transaction. Ends in phase ``done``."""
     match pruning.phase:
-        case "answers":
-            return _take_part(connection, pruning, "answer", pruning.answers_before)
         case "keys":
             return _take_keys(connection, pruning, retention)
+        case "answers":
+            return _take_part(connection, pruning, "answer", pruning.answers_before)
         case "bodies":
             return _take_part(connection, pruning, "raw", pruning.bodies_before)
         case "rows":

@@ -97,7 +97,7 @@ class Retention:
     answers: float = 7
     bodies: float = 30
     transactions: float = 400
-    key_refs: frozenset[str] = frozenset({"key"})
+    key_refs: frozenset[str] = frozenset({"key", "service", "sale", "pair"})
     answer_fields: frozenset[str] = frozenset({"answer"})
     raw_fields: frozenset[str] = frozenset({"request"})
 

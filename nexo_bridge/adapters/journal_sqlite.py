@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,18 +178,19 @@ class SqliteJournal:
         if self._broken is None:
             return True
         probe = self._meta("Reopened", {"after": self._broken}, self.next_number())
-        self._appended = number = probe.stamp.number
+        self._appended = probe.stamp.number
         done: asyncio.Future[bool] = self._loop.create_future()
 
-        def tell(durable: int | None, problem: BaseException | None) -> None:
-            # at once, before anything more is appended: what lies between these numbers was dropped
-            if problem is None and durable is not None:
-                self._lost += ((durable + 1, number - 1), (number + 1, self._appended))
+        def tell(present: tuple[int, ...] | None, _: BaseException | None) -> None:
+            # at once, before anything more is appended: of all so far, what is not on disk was dropped
+            if present is not None:
+                edges = (self._durable, *present, self._appended + 1)
+                self._lost += ((low + 1, high - 1) for low, high in pairwise(edges) if high - low > 1)
                 self._durable = self._appended
             if not done.done():
-                done.set_result(self._broken is None)
+                done.set_result(present is not None)
 
-        self._put(Reopen(probe, tell))
+        self._put(Reopen(probe, self._durable, tell))
         return await done
 
     @property
@@ -239,6 +241,7 @@ class SqliteJournal:
         Raises:
             JournalFailure: broken, or broken meanwhile; what was taken before stays taken.
         """
+        await self.committed(self._appended)
         pruning = await asyncio.to_thread(self._pruning, now)
         while pruning.phase != "done":
             pruning = await self._ask(self._step(pruning), writes=True)

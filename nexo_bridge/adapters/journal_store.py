@@ -88,12 +88,28 @@ class Store:
             return
         witness = None
         with suppress(sqlite3.Error):
-            witness = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
-            witness.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            witness = self._reading()
         with suppress(sqlite3.Error):
             connection.close()
         if witness is not None:
             witness.close()
+
+    def peek(self) -> None:
+        """Open the file for questions alone, as far as it can be read: what ``open`` refused may still answer."""
+        if self._connection is None:
+            with suppress(sqlite3.Error):
+                self._connection = self._reading()
+
+    def _reading(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def _create(self) -> None:
         try:
@@ -182,9 +198,11 @@ class Store:
 
     def rollback(self) -> None:
         """Forget everything since ``begin``."""
+        if self._connection is None:
+            return
         with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
         with suppress(sqlite3.Error):
             self._reload()
 
@@ -271,6 +289,11 @@ class Store:
         """
         query = "SELECT id FROM exchanges WHERE decided AND settled IS NULL ORDER BY id"
         return tuple(self._history(row[0], whole=True) for row in self._db.execute(query).fetchall())
+
+    def numbers(self, after: int) -> tuple[int, ...]:
+        """The numbers above ``after``, in order."""
+        query = "SELECT number FROM entries WHERE number > ? ORDER BY number"
+        return tuple(row[0] for row in self._db.execute(query, (after,)).fetchall())
 
     def entries(self, after: int, limit: int) -> tuple[Entry, ...]:
         """Up to ``limit`` entries with numbers above ``after``, in order."""

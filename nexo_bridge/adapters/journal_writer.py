@@ -48,10 +48,14 @@ class Ask(Generic[Result]):
 
 @dataclass(slots=True, eq=False)
 class Reopen:
-    """Let go of the broken file, open and check it, and prove with ``probe`` that it can be written."""
+    """Let go of the broken file, open and check it, and prove with ``probe`` that it can be written.
+
+    ``tell`` hears which numbers above ``after`` are on disk, the probe's last; None if it is still broken.
+    """
 
     probe: Draft
-    tell: Callable[[int | None, BaseException | None], None]
+    after: int
+    tell: Callable[[tuple[int, ...] | None, BaseException | None], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -116,30 +120,37 @@ class Writer:
             self._lock = _locked(self._store.path)
             self._room = self._space.look()
             self._open()
+            durable, told = self._written_down([opened])
         except Exception as problem:  # noqa: BLE001  # told to the opener, whatever it is
             self._close()
             if not isinstance(problem, BridgeError):
                 problem = JournalFailure(f"the journal {self._store.path} cannot be opened: {why(problem)}")
             self._publish(News(None, None, False, [(opened.tell, None, problem)]))
             return
-        self._work([opened])
-        if self._broken is not None:
-            self._close()
-            return
+        self._publish(News(durable, None, self._room, told))
         stop: Stop | None = None
         while stop is None:
             batch = self._gather()
-            last = batch[-1] if batch else None
-            if isinstance(last, Stop):
-                stop = last
-            reopen = last if isinstance(last, Reopen) else None
-            self._work([job for job in batch if isinstance(job, Draft | Ask)])
-            if reopen is not None:
-                self._reopen(reopen)
-            if not batch:
-                self._rest()
+            try:
+                self._serve(batch)
+            except Exception as problem:  # noqa: BLE001  # a fault of ours: whoever waits must hear of it
+                self._broken = why(problem)
+                self._publish(News(None, self._broken, self._room, self._refused(batch)))
+            if batch and isinstance(batch[-1], Stop):
+                stop = batch[-1]
         self._close()
         self._publish(News(None, self._broken, self._room, [(stop.tell, None, None)]))
+
+    def _serve(self, batch: Sequence[Job]) -> None:
+        self._work([job for job in batch if isinstance(job, Draft | Ask)])
+        if batch and isinstance(batch[-1], Reopen):
+            self._reopen(batch[-1])
+        if not batch:
+            self._rest()
+
+    def _refused(self, batch: Sequence[Job]) -> list[Told]:
+        failure = JournalFailure(self._broken)
+        return [(job.tell, None, failure) for job in batch if isinstance(job, Ask | Reopen)]
 
     def _open(self) -> None:
         try:
@@ -166,14 +177,7 @@ class Writer:
         self._look()
         if self._broken is None:
             try:
-                try:
-                    durable, told = self._attempt(batch)
-                except sqlite3.OperationalError as problem:
-                    self._store.rollback()
-                    if not (_no_room(problem) and self._space.release()):
-                        raise
-                    self._room = False
-                    durable, told = self._attempt(batch)
+                durable, told = self._written_down(batch)
             except Exception as problem:  # noqa: BLE001  # whatever it is, these entries are not on disk
                 self._store.rollback()
                 self._broken = why(problem)
@@ -182,6 +186,17 @@ class Writer:
         self._publish(News(durable, self._broken, self._room, told))
         if self._commits >= _COMMITS or self._written >= _ROWS:
             self._fold()
+
+    def _written_down(self, batch: Sequence[Draft | Ask[Any]]) -> tuple[int | None, list[Told]]:
+        """One transaction; when the disk is full, once more with the reserve given back."""
+        try:
+            return self._attempt(batch)
+        except sqlite3.OperationalError as problem:
+            self._store.rollback()
+            if not (_no_room(problem) and self._space.release()):
+                raise
+        self._room = False
+        return self._attempt(batch)
 
     def _attempt(self, batch: Sequence[Draft | Ask[Any]]) -> tuple[int | None, list[Told]]:
         store, told, rows = self._store, list[Told](), 0
@@ -221,22 +236,22 @@ class Writer:
             return (job.tell, None, JournalFailure(why(problem)))
 
     def _reopen(self, job: Reopen) -> None:
-        durable: int | None = None
-        problem: Exception | None = None
+        present: tuple[int, ...] | None = None
         if self._broken is not None:
             self._store.abandon()
             try:
                 self._room = self._space.look()
                 self._open()
-                durable = self._store.highest
                 self._store.begin()
                 self._store.insert(job.probe)
                 self._store.commit()
+                present = self._store.numbers(job.after)
                 self._broken = None
-            except Exception as failed:  # noqa: BLE001  # still broken, for this reason
+            except Exception as problem:  # noqa: BLE001  # still broken, for this reason
                 self._store.rollback()
-                problem, self._broken = failed, why(failed)
-        self._publish(News(None, self._broken, self._room, [(job.tell, durable, problem)]))
+                self._store.peek()
+                self._broken = why(problem)
+        self._publish(News(None, self._broken, self._room, [(job.tell, present, None)]))
 
     def _rest(self) -> None:
         """A quiet moment: fold the WAL and look at the disk, which others fill too."""
