@@ -88,6 +88,7 @@ FAILURES: Mapping[str, Failure] = MappingProxyType(
         "ABORTED_BEFORE_START": Failure(
             "Aborted", "NB-317", "yes", "Stopped before it began. Nothing was charged."
         ),
+        "RESOLVED": Failure("Refusal", "NB-318", "yes", f"Found not to be paid by the shop's staff. {_NEW}"),
         # What is still open.
         "IN_PROGRESS": Failure(
             "InProgress",

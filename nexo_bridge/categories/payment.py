@@ -13,6 +13,7 @@ from nexo_bridge.categories.plan import (
     NeverCreated,
     NotStarted,
     Plan,
+    ResolvedUnpaid,
     Shown,
     Steps,
 )
@@ -115,6 +116,8 @@ def reply(request: PaymentRequest, ending: Ending, facts: Facts) -> PaymentRespo
             failure = FAILURES[conditions.NOT_DONE.get(code, "NOT_SENT")]
         case NeverCreated():
             failure = FAILURES["ABORTED" if facts.wished == "pos" else "NEVER_CREATED"]
+        case ResolvedUnpaid():
+            failure = FAILURES["RESOLVED"]
         case NotStarted(because=because):
             failure = FAILURES["ABORTED_BEFORE_START" if because == "abort" else "NOT_STARTED"]
     return _failed(request, facts, failure)

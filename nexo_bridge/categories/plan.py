@@ -166,7 +166,12 @@ class NotStarted:
     because: Literal["restart", "abort"]
 
 
-Ending: TypeAlias = Approved | Declined | NotSent | NeverCreated | NotStarted
+@dataclass(frozen=True, slots=True)
+class ResolvedUnpaid:
+    """A person found that it was not paid (rule R12)."""
+
+
+Ending: TypeAlias = Approved | Declined | NotSent | NeverCreated | NotStarted | ResolvedUnpaid
 """How a money exchange can end; each becomes an answer by the category's ``reply``."""
 
 

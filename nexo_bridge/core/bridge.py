@@ -21,6 +21,7 @@ from nexo_bridge.core.exchange import Exchange, State, advance, fold
 from nexo_bridge.core.journal import History, Query, Stamp
 from nexo_bridge.core.news import News
 from nexo_bridge.core.replies import Replies
+from nexo_bridge.core.resolution import resolve
 from nexo_bridge.core.sameness import Claim
 from nexo_bridge.core.sessions import session_in
 from nexo_bridge.core.signals import (
@@ -38,7 +39,9 @@ from nexo_bridge.core.signals import (
     PlatformEvent,
     PosGone,
     Raise,
+    Reconfigured,
     Reply,
+    ResolveAsked,
     Started,
     Stopping,
     Unreadable,
@@ -129,8 +132,19 @@ class Bridge:
                 yield from self._broke(event)
             case Started():
                 yield from self._started(stamp, event)
+            case ResolveAsked():
+                yield from resolve(stamp, event, self._books)
+            case Reconfigured():
+                self._reconfigure(event.policy)
             case Stopping():
                 self._books.stopping = True
+
+    def _reconfigure(self, policy: Policy) -> None:
+        """From here on under another policy; an exchange keeps its deadlines' alarms, and what was asked."""
+        self._policy = policy
+        self._counter.policy = policy
+        for course in self._books.courses.values():
+            course.policy = policy
 
     # -- a money request -----------------------------------------------------------------------------------------
 

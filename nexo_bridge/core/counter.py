@@ -81,7 +81,7 @@ class Counter:
     """Serves every category outside rule R3's table."""
 
     def __init__(self, policy: Policy, replies: Replies, books: Books) -> None:
-        self._policy = policy
+        self.policy = policy
         self._replies = replies
         self._books = books
         self._questions: dict[str, _Question] = {}
@@ -241,7 +241,7 @@ class Counter:
         self._need_journal()
         holder = self._books.holder(session.poi_id)
         if holder is not None:
-            raise sameness.busy(holder.service_id, holder.sale_id, self._policy.sale(session.sale_id))
+            raise sameness.busy(holder.service_id, holder.sale_id, self.policy.sale(session.sale_id))
         yield Journal(did.entry(did.LoggedOut(), stamp, session.id))
         self._books.sessions.drop(session)
         yield Reply(
@@ -327,7 +327,7 @@ class Counter:
         else:
             ref = ("service", did.service_of(sale_id, poi_id, service_id))
         self._questions[f"Q{stamp.number}"] = question
-        yield Lookup(f"Q{stamp.number}", (Query(refs=(ref,), since=stamp.wall - self._policy.keys_kept),))
+        yield Lookup(f"Q{stamp.number}", (Query(refs=(ref,), since=stamp.wall - self.policy.keys_kept),))
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -374,15 +374,15 @@ class Counter:
     # -- small words ---------------------------------------------------------------------------------------------
 
     def _terminal(self, poi_id: str) -> None:
-        if poi_id not in self._policy.terminals:
+        if poi_id not in self.policy.terminals:
             raise UnknownTerminal(f"Terminal {poi_id} is not configured here.")
 
     def _facts(self, stamp: Stamp, version: Version, poi_id: str, session: Session | None) -> Facts:
         return Facts(
             now=stamp.wall,
-            reference=self._policy.reference(f"Q{stamp.number}"),
-            policy=self._policy,
-            terminal=self._policy.terminals.get(poi_id),
+            reference=self.policy.reference(f"Q{stamp.number}"),
+            policy=self.policy,
+            terminal=self.policy.terminals.get(poi_id),
             session=session,
             version=version,
             logged_in=self._books.sessions.logged_in(poi_id),

@@ -215,6 +215,22 @@ class Course:
         else:
             yield from self._heard(stamp, _Call(Purpose.LOOK, stamp.mono), outcome)
 
+    def resolve(self, stamp: Stamp, *, paid: bool, by: str, why: str, ending: Ending) -> Iterator[Command]:
+        """A person decided (R12): their word first, then the settlement it leads to."""
+        yield self._decide(stamp, did.Resolved(paid=paid, by=by, why=why))
+        yield from self.settle(stamp, ending)
+
+    def stop_may_act(self, stamp: Stamp) -> bool:
+        """Whether a stop could still undo an approval (R6)."""
+        return self._under_way(Purpose.STOP) or (
+            self._stop.sent and stamp.mono < self._believable_from(stamp)
+        )
+
+    @property
+    def nothing_found(self) -> bool:
+        """An accepted fence after which looking found nothing."""
+        return self._unnamed and self._fence.accepted is not None and self._fence.proofs > 0
+
     def frees_terminal(self) -> bool:
         """Whether another exchange may use the terminal beside this one (R5)."""
         named = self.exchange.transaction_id is not None or self._fence.accepted is not None

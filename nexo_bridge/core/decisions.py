@@ -116,6 +116,16 @@ class Parked(Decision):
     name: Literal["Parked"] = "Parked"
 
 
+class Resolved(Decision):
+    """A person decided what no program could (rule R12); ``Settled`` follows."""
+
+    name: Literal["Resolved"] = "Resolved"
+    paid: bool
+    by: str
+    why: str
+    shown: ClassVar = ("paid", "by", "why")
+
+
 class Settled(Decision):
     """The final outcome and the answer's bytes. Frozen: rule R8.
 
@@ -177,6 +187,7 @@ AnyDecision: TypeAlias = (
     | Wished
     | Fenced
     | Parked
+    | Resolved
     | Settled
     | Delivered
     | Disagreed

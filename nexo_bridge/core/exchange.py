@@ -58,6 +58,7 @@ MARKS: Mapping[type[Decision], frozenset[State]] = MappingProxyType(
         did.Wished: _UNRESOLVED,
         did.Fenced: frozenset({State.ASKING}),
         did.Parked: frozenset({State.ASKING, State.ACKNOWLEDGED}),
+        did.Resolved: frozenset({State.ASKING, State.ACKNOWLEDGED}),
         did.Disagreed: frozenset({State.SETTLED, State.DELIVERED}),
     }
 )

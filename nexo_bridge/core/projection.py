@@ -13,6 +13,8 @@ from nexo_bridge.core.signals import (
     PlatformAnswered,
     PlatformEvent,
     PosGone,
+    Reconfigured,
+    ResolveAsked,
     Started,
     Stopping,
     Unreadable,
@@ -89,5 +91,9 @@ def public(event: Event) -> Json:
             return {"connection": source.connection}
         case JournalBroke(reason=reason):
             return {"reason": reason}
+        case ResolveAsked():
+            return {"paid": event.paid, "by": event.by, "why": event.why}
+        case Reconfigured(policy=policy):
+            return {"terminals": sorted(policy.terminals)}
         case Written() | Stopping():
             return {}

@@ -178,7 +178,12 @@ def _status(ending: Ending) -> str:
         case NotSent():
             return "NOT_SENT"
         case _:
-            return {"NeverCreated": "NEVER_CREATED", "NotStarted": "NOT_STARTED"}[type(ending).__name__]
+            names = {
+                "NeverCreated": "NEVER_CREATED",
+                "NotStarted": "NOT_STARTED",
+                "ResolvedUnpaid": "RESOLVED",
+            }
+            return names[type(ending).__name__]
 
 
 def _bare(ending: Ending) -> Ending:

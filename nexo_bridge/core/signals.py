@@ -15,6 +15,7 @@ from nexo_bridge.core.journal import Entry, History, Query
 from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.nexo.messages import Message
+from nexo_bridge.policy import Policy
 from nexo_bridge.ppaas.models import Model, Outcome
 from nexo_bridge.redaction import Secret
 
@@ -164,6 +165,30 @@ class JournalBroke(_Event):
     reason: str
 
 
+class Reconfigured(_Event):
+    """The configuration was read again and is good; what runs goes on under it."""
+
+    name: Literal["Reconfigured"] = "Reconfigured"
+    policy: Policy
+
+
+class ResolveAsked(_Event):
+    """A person decides an exchange that no program can (rule R12).
+
+    Attributes:
+        request: whom to tell; see ``Tell``.
+        checked: the person has looked at the platform's own records.
+    """
+
+    name: Literal["ResolveAsked"] = "ResolveAsked"
+    request: int
+    exchange: str
+    paid: bool
+    by: str
+    why: str
+    checked: bool = False
+
+
 class Stopping(_Event):
     """The process was asked to end: what runs is finished, nothing new begins."""
 
@@ -173,6 +198,8 @@ class Stopping(_Event):
 Event: TypeAlias = (
     Started
     | Stopping
+    | Reconfigured
+    | ResolveAsked
     | Arrived
     | Unreadable
     | PosGone
@@ -258,6 +285,16 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the person who asked (``ResolveAsked.request``) what came of it, once it is on disk."""
+
+    request: int
+    done: bool
+    text: str
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
 class Raise:
     """Tell people: something no program can decide."""
 
@@ -266,4 +303,4 @@ class Raise:
     text: str
 
 
-Command: TypeAlias = Journal | Accept | Reply | CallPlatform | Lookup | WakeAt | Forget | Raise
+Command: TypeAlias = Journal | Accept | Reply | CallPlatform | Lookup | WakeAt | Forget | Tell | Raise

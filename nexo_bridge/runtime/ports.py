@@ -97,3 +97,7 @@ Checkpoint = Callable[[str], None]
 
 def no_checkpoint(name: str) -> None:
     """What the daemon uses."""
+
+
+def no_one_to_tell(request: int, done: bool, text: str) -> None:
+    """Where no person can ask for anything."""

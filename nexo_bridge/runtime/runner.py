@@ -34,6 +34,7 @@ from nexo_bridge.core.signals import (
     Raise,
     Reply,
     Started,
+    Tell,
     WakeAt,
     Written,
 )
@@ -48,6 +49,7 @@ from nexo_bridge.runtime.ports import (
     Timer,
     WriterPort,
     no_checkpoint,
+    no_one_to_tell,
 )
 
 REOPEN_PAUSE = 1.0
@@ -78,6 +80,7 @@ class Runner:
         *,
         checkpoint: Checkpoint = no_checkpoint,
         observe: Callable[[Stamp, Command], None] | None = None,
+        tell: Callable[[int, bool, str], None] = no_one_to_tell,
     ) -> None:
         self._bridge = bridge
         self._journal = journal
@@ -89,6 +92,7 @@ class Runner:
         self._lanes: dict[str, _Lane] = {}
         self._alarms: dict[tuple[str, str], Timer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tell = tell
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -162,7 +166,9 @@ class Runner:
                 log.warning("alarm", exchange=exchange, code=alarm, text=text)
             case Reply(exchange=exchange) | CallPlatform(exchange=exchange) | Lookup(exchange=exchange):
                 self._queue(exchange, command)
-            case WakeAt(exchange=exchange) | Forget(exchange=exchange):
+            case Tell(exchange=""):
+                self._now(command)
+            case WakeAt(exchange=exchange) | Forget(exchange=exchange) | Tell(exchange=exchange):
                 self._queue(exchange, command)
             case Accept():
                 self._spawn(self._accept(stamp, command), f"accept-{command.source.connection}")
@@ -214,6 +220,8 @@ class Runner:
                 self._alarms[exchange, alarm] = self._clock.call_later(
                     delay, lambda: self._ring(exchange, alarm)
                 )
+            case Tell(request=request, done=done, text=text):
+                self._tell(request, done, text)
             case Forget(exchange=exchange):
                 for name in [name for name in self._alarms if name[0] == exchange]:
                     self._cancel(name)
