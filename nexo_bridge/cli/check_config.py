@@ -6,9 +6,12 @@ import argparse
 import ipaddress
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from nexo_bridge.adapters import certificates
+from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.redaction import printable
 from nexo_bridge.runtime.settings import Reading, read_settings
@@ -17,6 +20,9 @@ from nexo_bridge.runtime.settings_sources import leaves
 
 WRONG = 78
 """EX_CONFIG of sysexits.h; systemd does not restart after it (RestartPreventExitStatus)."""
+
+RENEW_SOON = 30
+"""Days before the end of a certificate from which on it is noted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +34,43 @@ def main(arguments: argparse.Namespace) -> int:
     """Exit code 0: the configuration is good; 78: it is not, and each mistake is a line on standard error."""
     path: Path = arguments.config
     try:
-        reading = read_settings(path)
+        reading = _with_credentials(read_settings(path))
     except ConfigurationError as error:
         reading = Reading(None, {}, (str(error).removeprefix(f"{path}: "),))
     (_print_json if arguments.json else _print_lines)(path, reading)
     return WRONG if reading.settings is None else 0
+
+
+def _with_credentials(reading: Reading) -> Reading:
+    """``reading`` with what is wrong inside the files it names, and for how long the certificates are valid."""
+    if reading.settings is None:
+        return reading
+    mistakes: list[str] = []
+    notes: list[str] = []
+    for poiid, terminal in reading.settings.terminals.items():
+        name = setting_name(("terminals", poiid))
+        files = certificates.Files(
+            name, terminal.certificate, terminal.key, terminal.key_password, reading.settings.platform.ca
+        )
+        try:
+            identity = certificates.load(files)
+        except ConfigurationError as error:
+            mistakes.append(str(error))
+            continue
+        now = time.time()
+        days = int((identity.not_after.timestamp() - now) // 86400)
+        problem = identity.problem(now)
+        if problem is not None:
+            notes.append(f"{name}.certificate: {problem}; the terminal is out of order until that changes")
+        elif days < RENEW_SOON:
+            notes.append(f"{name}.certificate: valid for {days} more days; renew it")
+    if reading.settings.journal.key_file.exists():
+        try:
+            Keys.load(reading.settings.journal.key_file)
+        except ConfigurationError as error:
+            mistakes.append(str(error))
+    settings = None if mistakes else reading.settings
+    return Reading(settings, reading.origins, tuple(mistakes), (*reading.notes, *notes))
 
 
 def _print_lines(path: Path, reading: Reading) -> None:

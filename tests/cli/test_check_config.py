@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from nexo_bridge.cli import main
 
@@ -22,12 +24,23 @@ key = "client.key"
 """
 
 
+AUTHORITY = trustme.CA()
+
+
+def identity(folder: Path, *, until: datetime | None = None) -> None:
+    """A client certificate and its key, valid for a year unless ``until`` is given."""
+    made = AUTHORITY.issue_cert(
+        "till@example.org", not_after=until or datetime.now(UTC) + timedelta(days=365)
+    )
+    made.private_key_pem.write_to_path(folder / "client.key")
+    (folder / "client.key").chmod(0o600)
+    made.cert_chain_pems[0].write_to_path(folder / "client.pem")
+
+
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    for name in ("client.pem", "client.key"):
-        (tmp_path / name).write_text("PRIVATE", encoding="utf-8")
-        (tmp_path / name).chmod(0o600)
+    identity(tmp_path)
     path = tmp_path / "bridge.toml"
     path.write_text(ENOUGH, encoding="utf-8")
     return path
@@ -133,3 +146,49 @@ def test_a_listener_of_this_machine_needs_no_note(
 
     assert check(config) == 0
     assert "note:" not in capsys.readouterr().out
+
+
+def test_f33_a_key_of_another_certificate_is_a_mistake(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate = (config.parent / "client.pem").read_bytes()
+    identity(config.parent)
+    (config.parent / "client.pem").write_bytes(certificate)
+
+    assert check(config) == 78
+    assert capsys.readouterr().err.startswith(f'{config}: terminals."POI00001".key: ')
+
+
+def test_h38_a_journal_key_of_the_wrong_length_is_a_mistake(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = config.parent / "journal.key"
+    key.write_bytes(bytes(31))
+    key.chmod(0o600)
+
+    assert check(config) == 78
+    assert "journal" in capsys.readouterr().err
+
+    key.write_bytes(bytes(range(32)))
+    assert check(config) == 0
+
+
+def test_a_certificate_that_ends_soon_is_noted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    identity(config.parent, until=datetime.now(UTC) + timedelta(days=5, hours=1))
+
+    assert check(config) == 0
+    assert (
+        'note: terminals."POI00001".certificate: valid for 5 more days; renew it' in capsys.readouterr().out
+    )
+
+
+def test_f33_a_certificate_that_has_ended_is_noted_and_does_not_keep_the_daemon_from_starting(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity(config.parent, until=datetime.now(UTC) - timedelta(days=1))
+
+    assert check(config) == 0
+    assert (
+        'note: terminals."POI00001".certificate: the client certificate expired on '
+        in capsys.readouterr().out
+    )
