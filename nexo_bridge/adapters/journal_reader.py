@@ -99,25 +99,22 @@ class JournalReader(AbstractContextManager["JournalReader"]):
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise JournalFailure(f"there is no journal {path}")
-    problem: sqlite3.Error | None = None
-    for flags in ("mode=ro", "mode=ro&immutable=1"):  # the second: a folder nobody may write, so nobody does
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{flags}", uri=True, isolation_level=None, timeout=5.0
-        )
+    uri = path.absolute().as_uri()
+    try:
         try:
-            if schema_of(connection, path) == 0:
-                raise JournalFailure(f"the journal {path} is empty")
-        except sqlite3.OperationalError as failed:
-            connection.close()
-            problem = failed
-        except sqlite3.Error as failed:
-            connection.close()
-            problem = failed
-            break
-        except JournalFailure:
-            connection.close()
-            raise
-        else:
-            return connection
-    assert problem is not None
-    raise JournalFailure(f"the journal {path} cannot be read: {why(problem)}")
+            return _checked(path, f"{uri}?mode=ro")
+        except sqlite3.OperationalError:
+            return _checked(path, f"{uri}?mode=ro&immutable=1")  # a folder nobody may write, so nobody does
+    except sqlite3.Error as problem:
+        raise JournalFailure(f"the journal {path} cannot be read: {why(problem)}") from None
+
+
+def _checked(path: Path, uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+    try:
+        if schema_of(connection, path) == 0:
+            raise JournalFailure(f"the journal {path} is empty")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -8,6 +8,7 @@ it, and nothing it says can be lost.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import queue
 import sqlite3
@@ -98,7 +99,7 @@ class Writer:
         self._lock: int | None = None
         self._broken: str | None = None
         self._room = True
-        self._looked = 0.0
+        self._looked = -math.inf
         self._commits = self._written = 0
         # A daemon thread: a journal nobody closed must not keep the process from ending; what was committed is safe.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -118,7 +119,7 @@ class Writer:
         assert isinstance(opened, Ask)
         try:
             self._lock = _locked(self._store.path)
-            self._room = self._space.look()
+            self._look()
             self._open()
             durable, told = self._written_down([opened])
         except Exception as problem:  # noqa: BLE001  # told to the opener, whatever it is
@@ -240,7 +241,7 @@ class Writer:
         if self._broken is not None:
             self._store.abandon()
             try:
-                self._room = self._space.look()
+                self._look()
                 self._open()
                 self._store.begin()
                 self._store.insert(job.probe)

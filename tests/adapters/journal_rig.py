@@ -107,11 +107,13 @@ class FaultyDisk:
 
     Attributes:
         fails: SQL word → how: before it has any effect, or after it has had all of it.
+        while_there: it fails only as long as this file exists.
     """
 
     def __init__(self) -> None:
         self.fails: dict[str, Literal["before", "after"]] = {}
         self.code = sqlite3.SQLITE_IOERR_FSYNC
+        self.while_there: Path | None = None
         self.connect: Callable[..., sqlite3.Connection] = functools.partial(
             sqlite3.connect, factory=self._make
         )
@@ -120,6 +122,11 @@ class FaultyDisk:
         connection = _Faulty(*args, **settings)
         connection.disk = self
         return connection
+
+    def how(self, sql: str) -> Literal["before", "after"] | None:
+        if self.while_there is not None and not self.while_there.exists():
+            return None
+        return next((how for word, how in self.fails.items() if sql.startswith(word)), None)
 
     def problem(self) -> sqlite3.OperationalError:
         problem = sqlite3.OperationalError("disk I/O error")
@@ -132,7 +139,7 @@ class _Faulty(sqlite3.Connection):
     disk: FaultyDisk
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        how = next((how for word, how in self.disk.fails.items() if sql.startswith(word)), None)
+        how = self.disk.how(sql)
         if how == "before":
             raise self.disk.problem()
         cursor = super().execute(sql, parameters)

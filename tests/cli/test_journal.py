@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexo_bridge.cli import main
+from tests.adapters.journal_rig import KEYS, WALL, kept, opened, put
+
+TIME = "2023-11-14T22:13:20.000Z"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A payment that was approved, one still open with a word that must not be shown as it is, an input."""
+
+    async def write() -> None:
+        async with opened(tmp_path / "journal") as journal:
+            head = {"category": "Payment", "sale_id": "S 1", "poi_id": "P", "service_id": "7"}
+            put(journal, "Arrived", "X1", kind="input", body={"secret": "s"}, public={"from": "tcp"})
+            put(
+                journal,
+                exchange="X1",
+                public={**head, "amount": "12.50", "currency": "EUR", "refused": False},
+            )
+            put(journal, "Asking", "X1", public={"amount": 1250, "key": "k"}, wall=WALL + 0.25)
+            put(
+                journal,
+                "Settled",
+                "X1",
+                settles=True,
+                public={"result": "Success", "condition": None},
+                wall=WALL + 2,
+            )
+            put(journal, "Delivered", "X1", wall=WALL + 2.5)
+            text = "card 4111 1111 1111 1111\n\x1b[31mred"
+            put(journal, exchange="X2", public={"note": text, "list": [1, 2]}, wall=1e20)
+            put(journal, "Arrived", "X3", kind="input")
+
+    asyncio.run(write())
+    return tmp_path / "journal"
+
+
+def say(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    code = main(["journal", *map(str, words)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_list_is_one_line_for_each_exchange_newest_first(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = say(capsys, "list", "--journal", path)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == (
+        f'X2  {1e20:.3f}  state=received note="card [masked 16 digits]\N{REPLACEMENT CHARACTER}'
+        f'\N{REPLACEMENT CHARACTER}[31mred" list="[1, 2]" open'
+    )
+    assert lines[1] == (
+        f'X1  {TIME}  category=Payment sale_id="S 1" poi_id=P service_id=7 amount=12.50 currency=EUR '
+        f"state=delivered result=Success key=k"
+    )
+    assert len(lines) == 2
+
+
+def test_list_can_be_limited_and_asked_for_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(capsys, "list", "--journal", path, "--limit", "1")[1].startswith("X2 ")
+    code, out, _ = say(capsys, "list", "--journal", path, "--exchange", "X1")
+    assert code == 0
+    assert out.startswith("X1 ")
+    assert len(out.splitlines()) == 1
+    assert say(capsys, "list", "--journal", path, "--exchange", "X3")[0] == 1
+    code, _, err = say(capsys, "list", "--journal", path, "--exchange", "no\nsuch")
+    assert code == 1
+    assert err == "nexo-bridge journal: no exchange no\N{REPLACEMENT CHARACTER}such\n"
+
+
+def test_list_for_programs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed: list[dict[str, Any]] = json.loads(say(capsys, "list", "--journal", path, "--json")[1])
+    assert [line["exchange"] for line in listed] == ["X2", "X1"]
+    assert listed[1] == {
+        "exchange": "X1",
+        "time": TIME,
+        "category": "Payment",
+        "sale_id": "S 1",
+        "poi_id": "P",
+        "service_id": "7",
+        "amount": "12.50",
+        "currency": "EUR",
+        "state": "delivered",
+        "result": "Success",
+        "condition": None,
+        "refused": False,
+        "key": "k",
+        "open": False,
+    }
+
+
+def test_show_tells_every_entry_with_its_time(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = say(capsys, "show", "X1", "--journal", path)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "exchange X1"
+    assert lines[1] == f"       2  {TIME}     +0.000s  input     Arrived  from=tcp"
+    assert lines[3].endswith("+0.250s  decision  Asking  amount=1250 key=k")
+    assert lines[4].endswith("+2.000s  decision  Settled (settles)  result=Success")
+    assert lines[5].endswith("+2.500s  decision  Delivered")
+    assert "secret" not in out
+
+
+def test_show_for_programs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = json.loads(say(capsys, "show", "X1", "--journal", path, "--json")[1])
+    assert [entry["name"] for entry in shown] == ["Arrived", "Received", "Asking", "Settled", "Delivered"]
+    assert shown[0] == {
+        "number": 2,
+        "time": TIME,
+        "kind": "input",
+        "name": "Arrived",
+        "settles": False,
+        "public": {"from": "tcp"},
+    }
+
+
+def test_show_of_an_unknown_exchange(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = say(capsys, "show", "X9", "--journal", path)
+    assert (code, out, err) == (1, "", "nexo-bridge journal: no exchange X9\n")
+
+
+def test_verify_an_intact_journal(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(capsys, "verify", "--journal", path) == (0, "intact: 8 rows, 1 to 8\n", "")
+    out = say(capsys, "verify", "--journal", path, "--json")[1]
+    assert json.loads(out) == {"intact": True, "rows": 8, "first": 1, "last": 8}
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    assert say(capsys, "verify", "--journal", path, "--key", key)[0] == 0
+    key.write_bytes(b"o" * 32)
+    code, _, err = say(capsys, "verify", "--journal", path, "--key", key)
+    assert code == 1
+    assert "damaged at row 1: a part of it does not open" in err
+
+
+def test_verify_names_the_damaged_row(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE entries SET name = 'Declined' WHERE name = 'Settled'")
+        connection.commit()
+    code, out, err = say(capsys, "verify", "--journal", path)
+    assert (code, out) == (1, "")
+    assert "damaged at row 5" in err
+    code, out, _ = say(capsys, "verify", "--journal", path, "--json")
+    assert code == 1
+    assert json.loads(out)["row"] == 5
+
+
+def test_verify_a_journal_whose_rows_are_gone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM entries")
+        connection.commit()
+    assert say(capsys, "verify", "--journal", path) == (0, "intact: no rows\n", "")
+
+
+def test_a_journal_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = say(capsys, "list", "--journal", tmp_path / "none")
+    assert (code, out) == (2, "")
+    assert err == f"nexo-bridge journal: there is no journal {tmp_path / 'none'}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["list"], ["list", "--journal", "x", "--limit", "0"], ["show", "--journal", "x"]]
+)
+def test_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["journal", *words])
+    assert ended.value.code == 2
+
+
+def test_configuration_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = say(capsys, "list", "--config", tmp_path / "none.toml")
+    assert code == 2
+    assert "none.toml" in err
+
+
+async def test_a_live_journal_can_be_listed(tmp_path: Path) -> None:
+    async with opened(tmp_path / "journal") as journal:
+        await kept(journal)
+        words = ("-m", "nexo_bridge", "journal", "list", "--journal", str(tmp_path / "journal"))
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        assert out.decode().startswith("X1 ")
+        await kept(journal)
+    assert journal.keys == KEYS
