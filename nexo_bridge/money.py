@@ -40,7 +40,10 @@ class Amount(Decimal):
     text: str
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        text = value.text if isinstance(value, Amount) else format(value, "f") if isinstance(value, Decimal) else str(value)
+        if isinstance(value, Amount):
+            text = value.text
+        else:
+            text = format(value, "f") if isinstance(value, Decimal) else str(value)
         if not _LEXICAL.fullmatch(text.strip(" \t\r\n")):
             raise ValueError(f"not a decimal number: {text[:40]!r}")
         amount = super().__new__(cls, text.strip(" \t\r\n"))

@@ -16,7 +16,6 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-
 PARTS = ("scannedPaymentId",)
 """Names whose values are told apart inside a secret text. A closed list: in a token, any text may look like a name."""
 
@@ -29,7 +28,9 @@ class Secret:
 
     __slots__ = ("_clear", "_parts", "digest")
 
-    def __init__(self, digest: str, clear: str | None = None, parts: Mapping[str, Secret] | None = None) -> None:
+    def __init__(
+        self, digest: str, clear: str | None = None, parts: Mapping[str, Secret] | None = None
+    ) -> None:
         self.digest = digest
         self._clear = clear
         self._parts = dict(parts or {})
@@ -98,7 +99,9 @@ class Secret:
         if isinstance(value, Secret):
             return value
         if isinstance(value, dict) and isinstance(value.get("hmac"), str) and set(value) <= {"hmac", "parts"}:
-            return cls(value["hmac"], None, {name: cls(digest) for name, digest in value.get("parts", {}).items()})
+            return cls(
+                value["hmac"], None, {name: cls(digest) for name, digest in value.get("parts", {}).items()}
+            )
         raise ValueError("a secret is made at the edge or read back as its HMAC")
 
 
@@ -130,7 +133,9 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u061b\u061d-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufeef]")
+_UNPRINTABLE = re.compile(
+    r"[^\x20-\x7e\xa0-\u061b\u061d-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufeef]"
+)
 
 
 def printable(text: str, limit: int = 200) -> str:

@@ -11,12 +11,19 @@ from nexo_bridge import __version__
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("run", "nexo_bridge.cli.run", "run the bridge beside the POS"),
-    ("check-config", "nexo_bridge.cli.check_config", "read the configuration, say what is wrong or what is in force"),
+    (
+        "check-config",
+        "nexo_bridge.cli.check_config",
+        "read the configuration, say what is wrong or what is in force",
+    ),
     ("validate", "nexo_bridge.cli.validate", "check nexo messages against schema and rules"),
     ("pos", "nexo_bridge.cli.pos", "a scripted POS: log in, pay, ask, abort"),
     ("sandbox", "nexo_bridge.cli.sandbox", "a platform with terminals and cardholders, offline"),
     ("journal", "nexo_bridge.cli.journal", "list and show what the bridge wrote down"),
     ("replay", "nexo_bridge.cli.replay", "feed a journal through the core again and compare"),
+    ("status", "nexo_bridge.cli.status", "how the running bridge is"),
+    ("reload", "nexo_bridge.cli.reload", "let the running bridge read its configuration again"),
+    ("resolve", "nexo_bridge.cli.resolve", "settle by hand what no program can find out"),
     ("demo", "nexo_bridge.cli.demo", "the main job on the sandbox, on one screen"),
 )
 """(name, module, help). A module has ``add_arguments(parser)`` and ``main(arguments) -> int``, the exit code."""
@@ -36,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = next((word for word in words if not word.startswith("-")), None)
     for name, module, summary in COMMANDS:
-        subparser = subparsers.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
+        subparser = subparsers.add_parser(
+            name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}."
+        )
         if name == wanted:
             importlib.import_module(module).add_arguments(subparser)
     arguments = parser.parse_args(words)
