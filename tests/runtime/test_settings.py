@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,6 +277,14 @@ def test_a_journal_key_that_exists_is_held_to_the_same(folder: Path) -> None:
     (folder / "seal").write_bytes(bytes(32))
     (folder / "seal").chmod(0o604)
     assert refusal(folder, text).startswith("journal.key: ")
+
+
+def test_a_socket_of_a_running_daemon_is_no_unreadable_file(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / "door"))
+        settings = load_settings(written(folder, ENOUGH + '[control]\npath = "door"\n'), {})
+
+    assert settings.control.path == folder / "door"
 
 
 @pytest.fixture
