@@ -181,6 +181,33 @@ class Platform:
             ok=False if problem else state.ok, problem=problem or state.problem, token_age=lane.session.age
         )
 
+    async def reconfigure(self, terminals: Mapping[str, TerminalAccess]) -> None:
+        """Serve other terminals from now on; calls under way end on the sessions they began with.
+
+        Raises:
+            ConfigurationError: a certificate file cannot be used; nothing has changed then.
+        """
+        before, self._access = self._access, dict(terminals)
+        changed = {poiid for poiid, access in self._access.items() if before.get(poiid) != access}
+        try:
+            fresh = {poiid: await asyncio.to_thread(self._fresh_lane, poiid) for poiid in changed}
+        except ConfigurationError:
+            self._access = before
+            raise
+        for poiid in changed | (before.keys() - self._access.keys()):
+            old = self._lanes.pop(poiid, None)
+            self._states.pop(poiid, None)
+            if old is not None:
+                old.retired = True
+                if not old.calls:
+                    await old.close()
+        self._lanes |= fresh
+        self._states |= dict.fromkeys(fresh, SessionState(ok=None))
+
+    def _fresh_lane(self, poiid: str) -> _Lane:
+        files = self._files(poiid)
+        return self._lane(poiid, certificates.load(files), files.versions())
+
     async def close(self) -> None:
         """Close every connection; calls under way end as ``Unknown`` or are cancelled."""
         for lane in self._lanes.values():

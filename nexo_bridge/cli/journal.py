@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,22 +48,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Exit code 0, 1 (no such exchange; damaged), or 2 (the journal cannot be read)."""
     try:
-        path = arguments.journal or _configured(arguments.config)
-        if arguments.action == "verify":
-            return _verify(path, arguments.key, as_json=arguments.json)
-        with JournalReader(path) as reader:
-            if arguments.action == "list":
-                return _list(reader, arguments)
-            return _show(reader, arguments)
+        code = _perform(arguments)
+        sys.stdout.flush()
+        return code
     except JournalDamaged as damage:
         _say_damage(damage, as_json=arguments.json)
         return 1
     except (JournalFailure, ConfigurationError) as problem:
         print(f"nexo-bridge journal: {problem}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `journal list | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `journal list | head`; the interpreter flushes once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _perform(arguments: argparse.Namespace) -> int:
+    path = arguments.journal or _configured(arguments.config)
+    if arguments.action == "verify":
+        return _verify(path, arguments.key, as_json=arguments.json)
+    with JournalReader(path) as reader:
+        return _list(reader, arguments) if arguments.action == "list" else _show(reader, arguments)
 
 
 def _count(text: str) -> int:

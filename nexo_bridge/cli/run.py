@@ -26,4 +26,4 @@ def main(arguments: argparse.Namespace) -> int:
         return daemon.WRONG_CONFIGURATION
     configure_logging(settings.log.format, settings.log.level)
     install_hooks()
-    return daemon.run(settings)
+    return daemon.run(settings, read_again=lambda: load_settings(arguments.config))

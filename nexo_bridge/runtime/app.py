@@ -14,13 +14,20 @@ from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.bridge import Bridge
 from nexo_bridge.core.journal import Stamp
 from nexo_bridge.core.replies import Replies
-from nexo_bridge.core.signals import Command, Stopping
+from nexo_bridge.core.signals import Command, Reconfigured, Stopping
 from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.policy import Certainty, Deadlines, Policy, SalePolicy, Terminal
 from nexo_bridge.redaction import Secret
 from nexo_bridge.runtime.data import read_schemas
-from nexo_bridge.runtime.ports import Checkpoint, Clock, JournalPort, PlatformPort, SystemClock, no_checkpoint
+from nexo_bridge.runtime.ports import (
+    Checkpoint,
+    Clock,
+    JournalPort,
+    PlatformPort,
+    SystemClock,
+    no_checkpoint,
+)
 from nexo_bridge.runtime.reception import Reception
 from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.runner import Runner
@@ -139,6 +146,11 @@ class Application:
         """
         await self.runner.start()
         return [await listener.start() for listener in self._listeners.all]
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go on under other settings; listeners and journal stay as they are until the next start."""
+        self.policy = policy_of(settings, self.policy.installation)
+        self.runner.feed(Reconfigured(policy=self.policy))
 
     async def drain(self, patience: float) -> bool:
         """Begin nothing new, finish what runs; True if everything ended within ``patience`` seconds.

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from lxml import etree
 
+from nexo_bridge.adapters.control import ControlSocket
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Bases, Platform, TerminalAccess
 from nexo_bridge.adapters.sealing import Keys
@@ -22,6 +23,7 @@ from nexo_bridge.core.journal import Query
 from nexo_bridge.errors import ConfigurationError, JournalFailure
 from nexo_bridge.ppaas.operations import with_paths
 from nexo_bridge.runtime.app import Application, MakeListener
+from nexo_bridge.runtime.control import Desk, Json
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
 from nexo_bridge.runtime.settings import Settings
@@ -37,13 +39,23 @@ PRUNE_AGAIN = 3600.0
 SMALL_FRAME = 64 * 1024
 """Bytes up to which any libxml2 reads a message in good time."""
 
+ReadAgain = Callable[[], Settings]
+
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, checkpoint: Checkpoint = no_checkpoint) -> int:
-    """Run until SIGTERM or SIGINT; the exit code."""
+def run(
+    settings: Settings, *, checkpoint: Checkpoint = no_checkpoint, read_again: ReadAgain | None = None
+) -> int:
+    """Run until SIGTERM or SIGINT; the exit code.
+
+    Args:
+        settings: what to start with.
+        checkpoint: see ``ports``.
+        read_again: reads the configuration once more, for ``reload`` and SIGHUP; raises ``ConfigurationError``.
+    """
     try:
-        asyncio.run(_Daemon(settings, checkpoint).run())
+        asyncio.run(_Daemon(settings, checkpoint, read_again or (lambda: settings)).run())
     except ConfigurationError as mistake:
         sys.stderr.write(f"{mistake}\n")
         return WRONG_CONFIGURATION
@@ -53,11 +65,33 @@ def run(settings: Settings, *, checkpoint: Checkpoint = no_checkpoint) -> int:
     return 0
 
 
+_CERTAINTY = {"fence", "never_created_after", "never_created_reads", "never_created_pause"}
+"""Settings of the platform that the core takes over at once; addresses and paths wait for a start."""
+
+
+def access_of(settings: Settings) -> dict[str, TerminalAccess]:
+    """How each terminal opens its device session."""
+    return {
+        poiid: TerminalAccess(
+            serial=terminal.serial,
+            certificate=terminal.certificate,
+            key=terminal.key,
+            key_password=terminal.key_password,
+            merchant_name=terminal.merchant_name,
+            user_domain=terminal.user_domain,
+        )
+        for poiid, terminal in settings.terminals.items()
+    }
+
+
 class _Daemon:
-    def __init__(self, settings: Settings, checkpoint: Checkpoint) -> None:
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, read_again: ReadAgain) -> None:
         self._settings = settings
+        self._read_again = read_again
+        self._probes: dict[str, asyncio.Task[None]] = {}
         self._checkpoint = checkpoint
         self._notifier = Notifier.from_environment()
+        self._reloading: asyncio.Task[Json] | None = None
         self._app: Application
         self._journal: SqliteJournal
         self._platform: Platform
@@ -94,10 +128,20 @@ class _Daemon:
                 self._make_listeners(),
                 checkpoint=self._checkpoint,
             )
+            desk = Desk(
+                self._app.bridge,
+                self._app.runner.feed,
+                self._app.runner.now,
+                self._platform.session_state,
+                self._reload,
+            )
+            self._app.runner.tell = desk.told
+            control = ControlSocket(settings.control_path, desk.handle)
+            await control.start()
             addresses = await self._app.start()
-            background = [
-                asyncio.create_task(self._probe(poiid), name=f"probe-{poiid}") for poiid in settings.terminals
-            ]
+            background: list[asyncio.Task[None]] = []
+            self._probe_all()
+            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
             background.append(asyncio.create_task(self._every(PRUNE_AGAIN, self._prune), name="prune"))
             background.append(asyncio.create_task(self._notifier.feed_watchdog(self._works), name="watchdog"))
             self._say_ready(addresses)
@@ -106,6 +150,8 @@ class _Daemon:
             log.info("stopping", waiting=self._app.bridge.unresolved)
             done = await self._app.drain(settings.deadlines.answer_by + 5.0)
             log.info("stopped", state="drained" if done else "cut short")
+            await control.close()
+            background += self._probes.values()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -127,27 +173,64 @@ class _Daemon:
 
     def _keys(self) -> Keys:
         journal = self._settings.journal
-        path = journal.key or journal.path.with_suffix(".key")
-        return Keys.load_or_create(path, journal=journal.path)
+        return Keys.load_or_create(journal.key_file, journal=journal.path)
 
     def _make_platform(self) -> Platform:
         platform = self._settings.platform
-        access = {
-            poiid: TerminalAccess(
-                serial=terminal.serial,
-                certificate=terminal.certificate,
-                key=terminal.key,
-                key_password=terminal.key_password,
-                merchant_name=terminal.merchant_name,
-                user_domain=terminal.user_domain,
-            )
-            for poiid, terminal in self._settings.terminals.items()
-        }
+        access = access_of(self._settings)
         bases = Bases(platform.auth, platform.device_auth, platform.api, platform.device_api)
         return Platform(access, bases, ca=platform.ca, operations=with_paths(platform.paths))
 
     def _make_listeners(self) -> list[MakeListener]:
         return [functools.partial(TcpListener, one) for one in self._settings.listen]
+
+    # -- a new configuration -------------------------------------------------------------------------------------
+
+    def _reload_soon(self) -> None:
+        """SIGHUP."""
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> Json:
+        """Read the file again; a wrong one changes nothing (F63). Running payments keep what they began with."""
+        try:
+            fresh = await asyncio.to_thread(self._read_again)
+            access = access_of(fresh)
+            for (
+                one
+            ) in self._app.bridge.in_hand():  # a terminal taken away is served until its payments have ended
+                if one["poi_id"] not in access and one["poi_id"] in self._settings.terminals:
+                    access[one["poi_id"]] = access_of(self._settings)[one["poi_id"]]
+            await self._platform.reconfigure(access)
+        except ConfigurationError as mistake:
+            log.warning("configuration not reloaded", problem=str(mistake))
+            return {"ok": False, "text": f"{mistake}; the old configuration stays in force"}
+        needs_restart = [
+            name
+            for name in ("listen", "journal", "control", "log")
+            if getattr(fresh, name) != getattr(self._settings, name)
+        ]
+        if fresh.platform.model_dump(exclude=_CERTAINTY) != self._settings.platform.model_dump(
+            exclude=_CERTAINTY
+        ):
+            needs_restart.append("platform")
+        self._settings = fresh
+        self._app.reconfigure(fresh)
+        self._probe_all()
+        log.info("configuration reloaded", total=len(fresh.terminals))
+        text = f"{len(fresh.terminals)} terminals are served"
+        if needs_restart:
+            text += f"; changes of {', '.join(needs_restart)} take effect at the next start"
+        return {"ok": True, "text": text}
+
+    def _probe_all(self) -> None:
+        """Prove every terminal's session; those of terminals taken away are left alone."""
+        for task in self._probes.values():
+            task.cancel()
+        self._probes = {
+            poiid: asyncio.create_task(self._probe(poiid), name=f"probe-{poiid}")
+            for poiid in self._settings.terminals
+        }
 
     # -- background ----------------------------------------------------------------------------------------------
 

@@ -68,7 +68,11 @@ class _Lane:
 
 
 class Runner:
-    """Feeds one ``Bridge`` and carries out its commands. ``feed`` is safe to call from any callback of the loop."""
+    """Feeds one ``Bridge`` and carries out its commands. ``feed`` is safe to call from any callback of the loop.
+
+    Attributes:
+        tell: takes the core's word on what a person asked: request, whether it was done, one sentence.
+    """
 
     def __init__(
         self,
@@ -80,7 +84,6 @@ class Runner:
         *,
         checkpoint: Checkpoint = no_checkpoint,
         observe: Callable[[Stamp, Command], None] | None = None,
-        tell: Callable[[int, bool, str], None] = no_one_to_tell,
     ) -> None:
         self._bridge = bridge
         self._journal = journal
@@ -92,7 +95,7 @@ class Runner:
         self._lanes: dict[str, _Lane] = {}
         self._alarms: dict[tuple[str, str], Timer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tell = tell
+        self.tell: Callable[[int, bool, str], None] = no_one_to_tell
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -221,7 +224,7 @@ class Runner:
                     delay, lambda: self._ring(exchange, alarm)
                 )
             case Tell(request=request, done=done, text=text):
-                self._tell(request, done, text)
+                self.tell(request, done, text)
             case Forget(exchange=exchange):
                 for name in [name for name in self._alarms if name[0] == exchange]:
                     self._cancel(name)

@@ -24,6 +24,7 @@ from nexo_bridge.runtime.data import read_data
 from nexo_bridge.runtime.settings_mistakes import mistakes, setting_name
 from nexo_bridge.runtime.settings_sections import (
     Brand,
+    Control,
     Deadlines,
     Journal,
     Log,
@@ -65,7 +66,13 @@ class Settings(BaseSettings):
     brands: dict[Annotated[str, Field(min_length=1)], Brand] = {}
     deadlines: Deadlines = Deadlines()
     pos: dict[WireId, Pos] = {}
+    control: Control = Control()
     log: Log = Log()
+
+    @property
+    def control_path(self) -> Path:
+        """Where the control socket is."""
+        return self.control.path or self.journal.path.with_suffix(".control")
 
     @model_validator(mode="after")
     def _one_name_one_thing(self) -> Self:
@@ -218,7 +225,7 @@ def _with_files(
 def _problem(path: Path, mark: Placed) -> str | None:
     """What is wrong with the file at ``path``, and the fix."""
     try:
-        if mark.made_by_us and not path.exists():
+        if mark.made_by_us and (path.is_socket() or not path.exists()):
             return None
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -106,6 +106,13 @@ class Journal(Section):
         return self.path.with_suffix(".key") if self.key is None else self.key
 
 
+class Control(Section):
+    """``[control]``: the door into a running daemon, a Unix socket."""
+
+    path: Annotated[Path | None, Placed(made_by_us=True)] = None
+    """None: beside the journal, its name with the suffix ``.control``."""
+
+
 class Platform(Section):
     """``[platform]``: which PPaaS, how to reach it, and when "never created" is certain (R4)."""
 

@@ -1,0 +1,80 @@
+"""``nexo-bridge status``: how the running bridge is, for people and with ``--json`` for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.adapters.control import NotRunningError, ask
+from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.redaction import printable
+from nexo_bridge.runtime.settings import load_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a page")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Exit code 0: payments can be taken; 1: they cannot; 69: not running; 78: the file is wrong."""
+    try:
+        answer = ask(load_settings(arguments.config).control_path, {"command": "status"})
+    except ConfigurationError as mistake:
+        print(mistake, file=sys.stderr)
+        return 78
+    except NotRunningError as problem:
+        print(problem, file=sys.stderr)
+        return 69
+    status: dict[str, Any] = answer["status"]
+    print(json.dumps(status, ensure_ascii=False) if arguments.json else "\n".join(page(status)))
+    return 0 if status["takes_payments"] else 1
+
+
+def page(status: dict[str, Any]) -> list[str]:
+    """The status as lines for a terminal."""
+    word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
+    lines = [f"nexo-bridge {status['version']} {word}; journal {status['journal']}", ""]
+    rows: list[tuple[str, ...]] = [
+        ("terminal", "session", "token", "running", "unknown", "logged in", "problem")
+    ]
+    rows += [
+        (
+            printable(terminal["poiid"]),
+            terminal["session"],
+            "-" if terminal["token_age"] is None else f"{terminal['token_age']:.0f} s",
+            str(terminal["running"]),
+            str(terminal["unknown"]),
+            printable(", ".join(terminal["logged_in"])) or "-",
+            printable(terminal["problem"] or "-"),
+        )
+        for terminal in status["terminals"]
+    ]
+    lines += _aligned(rows)
+    if status["exchanges"]:
+        lines.append("")
+        rows = [("exchange", "terminal", "sale", "service", "amount", "state", "age")]
+        rows += [
+            (
+                one["exchange"],
+                printable(one["poi_id"]),
+                printable(one["sale_id"]),
+                printable(one["service_id"]),
+                f"{one['amount'] or '-'} {one['currency'] or ''}".strip(),
+                one["state"],
+                f"{one['age']:.0f} s",
+            )
+            for one in status["exchanges"]
+        ]
+        lines += _aligned(rows)
+    return lines
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

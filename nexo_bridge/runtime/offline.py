@@ -1,0 +1,54 @@
+"""The core without a daemon: for what a person must be able to do while the bridge is stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nexo_bridge.adapters.journal_sqlite import SqliteJournal
+from nexo_bridge.adapters.ppaas_http import SessionState
+from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.ppaas.models import NotSent, Outcome
+from nexo_bridge.ppaas.operations import Call
+from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.control import Desk
+from nexo_bridge.runtime.settings import Settings
+
+Json = dict[str, Any]
+
+
+class _NoPlatform:
+    """Nothing is sent while the daemon is stopped; what is asked stays unknown."""
+
+    async def perform(self, call: Call) -> Outcome:  # noqa: ARG002 - the port's signature
+        return NotSent(code="OFFLINE", reason="the daemon is stopped")
+
+
+async def resolve(settings: Settings, question: Json) -> Json:
+    """``nexo-bridge resolve`` with the daemon stopped: takes the journal's lock itself.
+
+    Raises:
+        JournalFailure: the journal is held by another process or cannot be used.
+        ConfigurationError: its key cannot be read.
+    """
+    keys = Keys.load(settings.journal.key_file)
+    journal = await SqliteJournal.open(settings.journal.path, keys, configuration=settings.projection())
+    try:
+        application = Application(settings, keys, journal, _NoPlatform(), ())
+        desk = Desk(
+            application.bridge, application.runner.feed, application.runner.now, _no_session, _no_reload
+        )
+        application.runner.tell = desk.told
+        await application.runner.start()
+        answer = await desk.handle(question)
+        await application.close()
+    finally:
+        await journal.close()
+    return answer
+
+
+def _no_session(poiid: str) -> SessionState:  # noqa: ARG001 - the port's signature
+    return SessionState(ok=None)
+
+
+async def _no_reload() -> Json:
+    return {"ok": False, "text": "the daemon is stopped"}
