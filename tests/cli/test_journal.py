@@ -2,16 +2,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from nexo_bridge.cli import main
 from tests.adapters.journal_rig import KEYS, WALL, kept, opened, put
+
+CONFIG = """
+[[listen]]
+kind = "tcp"
+port = 7000
+[journal]
+path = "journal"
+[platform]
+environment = "demo"
+[terminals."POI00001"]
+serial = "1850123456"
+certificate = "client.pem"
+key = "client.key"
+"""
 
 TIME = "2023-11-14T22:13:20.000Z"
 
@@ -179,6 +196,30 @@ def test_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["journal", *words])
     assert ended.value.code == 2
+
+
+def test_the_configuration_names_the_journal(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    made = trustme.CA().issue_cert("till@example.org")
+    made.private_key_pem.write_to_path(path.parent / "client.key")
+    path.with_name("client.key").chmod(0o600)
+    made.cert_chain_pems[0].write_to_path(path.parent / "client.pem")
+    config = path.with_name("bridge.toml")
+    config.write_text(CONFIG, encoding="utf-8")
+    assert say(capsys, "verify", "--config", config) == (0, "intact: 8 rows, 1 to 8\n", "")
+
+
+def test_a_reader_that_went_away_is_no_fault(path: Path) -> None:
+    words = [sys.executable, "-m", "nexo_bridge", "journal", "list", "--journal", str(path)]
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_configuration_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
