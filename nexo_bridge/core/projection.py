@@ -25,6 +25,8 @@ from nexo_bridge.core.signals import (
 def entry(stamp: Stamp, event: Event) -> Entry:
     """The input entry of an event; secrets in it become HMACs here."""
     exchange = getattr(event, "exchange", None)
+    if isinstance(event, PlatformEvent) and event.event_id:
+        exchange = channel(event.source.transport, event.poiid)
     return Entry(
         stamp=stamp,
         kind="input",
@@ -33,6 +35,11 @@ def entry(stamp: Stamp, event: Event) -> Entry:
         body=EVENTS.dump_python(event, mode="json"),
         public=public(event),
     )
+
+
+def channel(transport: str, poiid: str) -> str:
+    """Under which name the journal keeps the events of one channel of one terminal, so that its newest is found."""
+    return f"{transport}:{poiid}"
 
 
 def read(record: Entry) -> Event:
@@ -80,7 +87,7 @@ def public(event: Event) -> Json:
             said: Json = {"event_id": event.event_id, "poiid": event.poiid, "sequence": event.sequence}
             if named is not None:
                 said |= {"transaction_id": named.transaction_id, "status": named.status}
-            return said
+            return said | ({"missed": True} if event.missed else {})
         case Found(results=results):
             return {"found": None if results is None else sum(len(histories) for histories in results)}
         case AlarmRang(alarm=alarm):

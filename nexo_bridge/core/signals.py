@@ -129,6 +129,7 @@ class PlatformEvent(_Event):
         event_id: the platform's, for finding doubles.
         sequence: orders the events of one transaction, and nothing else.
         settles: the channel is mutually authenticated, so a final status may be believed; else it triggers a read.
+        missed: events before this one may be lost (F56), so what is open at that terminal is read.
         outcome: what it says; None when nothing could be made of it.
     """
 
@@ -139,6 +140,7 @@ class PlatformEvent(_Event):
     event_id: str
     sequence: int = 0
     settles: bool = False
+    missed: bool = False
     outcome: Outcome | None = None
 
 
