@@ -109,3 +109,63 @@ def test_requests_are_as_documented() -> None:
     assert grants.credentials_query("a b").endswith("merchants-credentials?serial_number=a+b")
     form = grants.token_form(Merchant("", "", "i d", "h&h"))
     assert form == b"client_id=i+d&client_secret=h%26h&grant_type=client_credentials"
+
+
+def test_a_device_that_is_known_by_its_certificate_is_asked_without_a_number() -> None:
+    assert grants.credentials_query(None) == "/oauth2-mtls/v1/merchants-credentials"
+
+
+def test_a_refresh_token_is_read_and_not_printed() -> None:
+    answer = {"access_token": "a", "expires_in": 300, "refresh_token": "re.f", "refresh_expires_in": 900}
+    token = grants.token(200, {}, body({**answer, "session_state": "s-1\n"}))
+    assert (token.refresh, token.refresh_life) == ("re.f", 900.0)
+    assert token.session_state == "s-1\N{REPLACEMENT CHARACTER}"
+    assert "re.f" not in repr(token)
+
+
+@pytest.mark.parametrize("odd", [5, "a b", "", None, "x" * 20000])
+def test_an_odd_refresh_token_is_none(odd: Any) -> None:
+    token = grants.token(200, {}, body({"access_token": "a", "refresh_token": odd, "session_state": odd}))
+    assert token.refresh == ""
+
+
+def test_a_grant_that_is_no_longer_good_is_told_from_a_client_that_is_not() -> None:
+    with pytest.raises(NoSessionError) as caught:
+        grants.token(400, {}, body({"error": "invalid_grant"}))
+    assert caught.value.invalid_grant
+    assert not caught.value.invalid_client
+
+
+DATE = {"date": "Tue, 24 Nov 2026 00:00:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0.0),
+        ({"retry-after": "5"}, 5.0),
+        ({"retry-after": "86400"}, 60.0),
+        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after": "soon"}, 0.0),
+        ({"retry-after": "Tue, 24 Nov 2026 00:00:07 GMT"}, 0.0),
+        ({"retry-after": "Tue, 24 Nov 2026 00:00:07 GMT", **DATE}, 7.0),
+        ({"retry-after": "Mon, 23 Nov 2026 00:00:00 GMT", **DATE}, 0.0),
+        ({"retry-after": "9" * 5000}, 0.0),
+    ],
+)
+def test_f34_how_long_a_platform_asks_to_be_left_alone(headers: dict[str, str], seconds: float) -> None:
+    assert grants.retry_after(headers) == seconds
+    for status in (429, 503):
+        with pytest.raises(NoSessionError) as caught:
+            grants.token(status, headers, b"")
+        assert caught.value.retry_after == seconds
+    with pytest.raises(NoSessionError) as caught:
+        grants.token(400, headers, b"")
+    assert caught.value.retry_after == 0.0
+
+
+def test_f39_the_platform_says_what_time_it_is() -> None:
+    assert grants.server_time(DATE) == 1795478400.0
+    assert grants.server_time({"date": "Tue, 24 Nov 2026 00:00:00 -0000"}) == 1795478400.0
+    assert grants.server_time({"date": "99 Nov"}) is None
+    assert grants.server_time({}) is None
