@@ -8,6 +8,7 @@ by ``Counter`` (sessions, questions, wishes), which sees the same books.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from nexo_bridge.categories.catalogue import BY_NAME, GUARDED
 from nexo_bridge.categories.conditions import FAILURES, Failure, of_refusal
@@ -89,6 +90,18 @@ class Bridge:
     def broken(self) -> bool:
         """Whether the journal cannot be written, so that no payment is taken."""
         return self._books.broken
+
+    def terminals(self) -> tuple[str, ...]:
+        """POIIDs served."""
+        return tuple(self._policy.terminals)
+
+    def logged_in(self, poi_id: str) -> tuple[str, ...]:
+        """SaleIDs with a session on a terminal."""
+        return self._books.sessions.logged_in(poi_id)
+
+    def in_hand(self) -> list[dict[str, Any]]:
+        """Every unresolved exchange, as people may see it."""
+        return [course.exchange.shown() for course in self._books.unresolved()]
 
     def version_of(self, sale_id: str, poi_id: str) -> Version | None:
         """The protocol version a pair speaks in its session."""

@@ -16,76 +16,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Literal
 
 from nexo_bridge.categories.plan import Ask, Ending, Facts, NeverCreated, Session, Shown
+from nexo_bridge.core import calls
 from nexo_bridge.core import decisions as did
-from nexo_bridge.core import keys
+from nexo_bridge.core.belief import (
+    LONGEST_PARKED_PAUSE,
+    LONGEST_PAUSE,
+    Fence,
+    Pace,
+    Stop,
+    contradicts,
+    disagreement,
+    overcharge,
+)
+from nexo_bridge.core.calls import Purpose, UnderWay
 from nexo_bridge.core.decisions import Decision, Refs
 from nexo_bridge.core.exchange import Exchange, advance
 from nexo_bridge.core.journal import Stamp
 from nexo_bridge.core.replies import Replies
+from nexo_bridge.core.screens import Screens
 from nexo_bridge.core.signals import CallPlatform, Command, Forget, Journal, Raise, Reply, WakeAt
 from nexo_bridge.core.source import Source
 from nexo_bridge.policy import Policy
 from nexo_bridge.ppaas.models import (
-    AbortBody,
     Absent,
     Accepted,
     Approved,
-    CancelBody,
     Declined,
-    FenceBody,
-    Model,
     NotSent,
     Outcome,
     Pending,
     TerminalIs,
     Transaction,
-    Unknown,
 )
-from nexo_bridge.ppaas.operations import OPERATIONS
+from nexo_bridge.ppaas.operations import Call
 
-FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PARKED_PAUSE = 0.5, 5.0, 60.0
-"""Seconds between looks: they begin short, because customers are quick, and grow by ``GROWTH``."""
-GROWTH = 1.6
 PATIENCE = 3
 """Looks by key that must find nothing before a fence is decided: replicas lag, and a fence ends what is pending."""
-
-
-class Purpose(Enum):
-    """Why a call was made."""
-
-    CREATE = auto()
-    LOOK = auto()
-    FENCE = auto()
-    STOP = auto()
-    STATUS = auto()
-    SHOW = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    purpose: Purpose
-    begun: float  # monotonic
-
-
-@dataclass(slots=True)
-class _Stop:
-    """What this process knows of the copies of the stop it sent."""
-
-    sent: bool = False
-    wanted: bool = False  # send another copy when the platform still says pending
-    answered: float | None = None  # when the last copy ended, however
-    acting: float | None = None  # when the last copy ended that may still undo an approval
-
-
-@dataclass(slots=True)
-class _Fence:
-    accepted: float | None = None  # when a fence's answer said no more than "accepted"
-    proofs: int = 0  # reads in a row, begun late enough after it, that found nothing
-    pause: float = FIRST_PAUSE
 
 
 @dataclass(slots=True)
@@ -98,14 +67,14 @@ class Course:
     session: Session | None = None
     sources: list[Source] = field(default_factory=list)  # who waits, newest last
     terminal_idle: bool = False
-    _calls: dict[str, _Call] = field(default_factory=dict)
-    _pause: float = FIRST_PAUSE
+    _calls: dict[str, UnderWay] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=Pace)
     _absent: int = 0
     _made: int = 0
-    _stop: _Stop = field(default_factory=_Stop)
-    _fence: _Fence = field(default_factory=_Fence)
+    _stop: Stop = field(default_factory=Stop)
+    _fence: Fence = field(default_factory=Fence)
     _sequence: int = 0  # of the newest event heard
-    _told: set[str] = field(default_factory=set)  # alarms raised and displays shown, once each
+    _screens: Screens = field(default_factory=Screens)  # shown and alarms raised, once each
     _unwritten: bool = False  # settled, and the answer is on its way to a connection
     _watching: bool = False  # settled after a stop, and one late look is still to come
 
@@ -113,31 +82,15 @@ class Course:
 
     def begin(self, stamp: Stamp, ask: Ask, poiid: str, serial: str, key: str) -> Iterator[Command]:
         """Ask the platform: the journal first, then the bytes."""
-        yield self._decide(
-            stamp,
-            did.Asking(
-                role=ask.role,
-                key=key,
-                poiid=poiid,
-                serial=serial,
-                operation=ask.operation,
-                body=ask.body.model_dump(mode="json"),
-                amount=ask.amount,
-                currency=ask.currency,
-                read=ask.read,
-                find=ask.find,
-                fence=ask.fence,
-                stop=ask.stop,
-            ),
-        )
-        yield self._call(stamp, Purpose.CREATE, ask.operation, body=ask.body, key=key)
+        asking = calls.asking(ask, poiid, serial, key)
+        yield self._decide(stamp, asking)
+        yield self._call(stamp, Purpose.CREATE, calls.create(asking, ask.body))
         yield from self._deadlines(stamp)
 
     def resume(self, stamp: Stamp) -> Iterator[Command]:
         """Take up after a restart: only questions; the create is never sent again."""
         if self.exchange.wished and self.exchange.transaction_id:
-            # A copy of the stop may have left before the crash: a crash counts as lost (R6).
-            self._stop = _Stop(sent=True, wanted=True, answered=stamp.mono, acting=stamp.mono)
+            self._stop = Stop.lost(stamp.mono)
         yield from self._deadlines(stamp)
         if self.exchange.fenced and not self.exchange.transaction_id:
             yield from self._send_fence(stamp)  # a lost fence is simply sent again (R4)
@@ -202,18 +155,22 @@ class Course:
     ) -> Iterator[Command]:
         """The platform told something unasked (R7). What does not fit is a read's to sort out."""
         if not self.exchange.unresolved:
-            yield from self._late_fact(stamp, _Call(Purpose.LOOK, stamp.mono), outcome)
+            yield from self._late_fact(stamp, UnderWay(Purpose.LOOK, stamp.mono), outcome)
             return
         asking = self.exchange.asking
-        if asking is None or self._disagreement(outcome.transaction) is not None or sequence < self._sequence:
+        if (
+            asking is None
+            or disagreement(self.exchange, outcome.transaction) is not None
+            or sequence < self._sequence
+        ):
             return
         self._sequence = sequence
         final = not isinstance(outcome, Pending)
         if self.exchange.wished or (final and not settles):
-            self._pause = FIRST_PAUSE
+            self._pace = Pace()
             yield from self._look(stamp)
         else:
-            yield from self._heard(stamp, _Call(Purpose.LOOK, stamp.mono), outcome)
+            yield from self._heard(stamp, UnderWay(Purpose.LOOK, stamp.mono), outcome)
 
     def resolve(self, stamp: Stamp, *, paid: bool, by: str, why: str, ending: Ending) -> Iterator[Command]:
         """A person decided (R12): their word first, then the settlement it leads to."""
@@ -238,7 +195,7 @@ class Course:
 
     # -- the create ----------------------------------------------------------------------------------------------
 
-    def _created(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+    def _created(self, stamp: Stamp, call: UnderWay, outcome: Outcome) -> Iterator[Command]:
         match outcome:
             case NotSent():
                 yield from self.settle(stamp, outcome)
@@ -255,15 +212,11 @@ class Course:
         asking = self.exchange.asking
         if asking is None or self._under_way(Purpose.LOOK) or self._under_way(Purpose.CREATE):
             return
-        named = self.exchange.transaction_id
-        if named:
-            yield self._call(stamp, Purpose.LOOK, asking.read, path=(("transactionId", named),))
-        else:
-            yield self._call(stamp, Purpose.LOOK, asking.find, query=(("clientTransactionId", asking.key),))
+        yield self._call(stamp, Purpose.LOOK, calls.look(asking, self.exchange.transaction_id))
         if self.exchange.parked and not self._under_way(Purpose.STATUS):
-            yield self._call(stamp, Purpose.STATUS, "terminal_status")
+            yield self._call(stamp, Purpose.STATUS, calls.status(asking))
 
-    def _looked(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+    def _looked(self, stamp: Stamp, call: UnderWay, outcome: Outcome) -> Iterator[Command]:
         match outcome:
             case Approved() | Declined() | Pending():
                 yield from self._heard(stamp, call, outcome)
@@ -273,17 +226,16 @@ class Course:
                 self._fence.proofs = 0
                 yield self._look_later(stamp)
 
-    def _heard(self, stamp: Stamp, call: _Call, outcome: Approved | Declined | Pending) -> Iterator[Command]:
-        problem = self._disagreement(outcome.transaction)
+    def _heard(
+        self, stamp: Stamp, call: UnderWay, outcome: Approved | Declined | Pending
+    ) -> Iterator[Command]:
+        problem = disagreement(self.exchange, outcome.transaction)
         if problem:
             yield from self._warn("FOREIGN", problem)
             yield self._look_later(stamp)
             return
         if self._unnamed:
-            yield self._decide(
-                stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id), _named(outcome)
-            )
-            self._pause = FIRST_PAUSE
+            yield self._acknowledge(stamp, outcome.transaction)
         match outcome:
             case Declined():
                 yield from self.settle(stamp, outcome)
@@ -295,8 +247,14 @@ class Course:
             case Approved():
                 yield from self._approved(stamp, call, outcome)
 
-    def _approved(self, stamp: Stamp, call: _Call, outcome: Approved) -> Iterator[Command]:
-        problem = self._overcharge(outcome.transaction)
+    def _acknowledge(self, stamp: Stamp, transaction: Transaction) -> Journal:
+        """Its name at the platform is known; a late event finds the exchange by it."""
+        self._pace = Pace()
+        named = transaction.transaction_id
+        return self._decide(stamp, did.Acknowledged(transaction_id=named), (("transaction", named),))
+
+    def _approved(self, stamp: Stamp, call: UnderWay, outcome: Approved) -> Iterator[Command]:
+        problem = overcharge(self._asking, outcome.transaction)
         if problem:
             yield from self._warn("AMOUNT", problem)
             yield self._look_later(stamp)
@@ -308,19 +266,15 @@ class Course:
             yield from self.settle(stamp, outcome)
 
     def _believable_from(self, stamp: Stamp) -> float:
-        """Monotonic time from which a read that says approved may be believed after a stop (R6)."""
-        answered = self._stop.answered if self._stop.answered is not None else stamp.mono
-        if self._stop.acting is None:
-            return answered
-        return max(answered, self._stop.acting + self.policy.certainty.after)
+        return self._stop.believable_from(stamp.mono, self.policy.certainty.after)
 
-    def _absence(self, stamp: Stamp, call: _Call) -> Iterator[Command]:
+    def _absence(self, stamp: Stamp, call: UnderWay) -> Iterator[Command]:
         """Our key is unknown to the platform: rule R4 says when that proves anything."""
         certainty = self.policy.certainty
-        if self._fence.accepted is not None:
-            from_when = self._fence.accepted + certainty.after
-            if call.begun < from_when:
-                yield self._look_later(stamp, from_when - stamp.mono)
+        provable = self._fence.provable_from(certainty)
+        if provable is not None:
+            if call.begun < provable:
+                yield self._look_later(stamp, provable - stamp.mono)
                 return
             self._fence.proofs += 1
             if self._fence.proofs >= certainty.reads:
@@ -335,9 +289,7 @@ class Course:
 
     def _look_later(self, stamp: Stamp, pause: float | None = None) -> WakeAt:
         if pause is None:
-            pause = self._pause
-            longest = LONGEST_PARKED_PAUSE if self.exchange.parked else LONGEST_PAUSE
-            self._pause = min(self._pause * GROWTH, longest)
+            pause = self._pace.next(LONGEST_PARKED_PAUSE if self.exchange.parked else LONGEST_PAUSE)
         return WakeAt(stamp.wall + max(pause, 0.0), self.exchange.id, "look")
 
     # -- fencing -------------------------------------------------------------------------------------------------
@@ -348,9 +300,7 @@ class Course:
             return
         if not self.exchange.fenced:
             yield self._decide(stamp, did.Fenced())
-        key = keys.derived(asking.key, "cancel", 0)
-        body = FenceBody(client_transaction_id=key, original_client_transaction_id=asking.key)
-        yield self._call(stamp, Purpose.FENCE, asking.fence, body=body, key=key)
+        yield self._call(stamp, Purpose.FENCE, calls.fence(asking))
 
     def _fence_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
         if not self._unnamed:
@@ -359,29 +309,21 @@ class Course:
             case Absent():
                 yield from self.settle(stamp, NeverCreated())
             case Approved() | Declined() | Pending():
-                problem = self._disagreement(outcome.transaction)
+                problem = disagreement(self.exchange, outcome.transaction)
                 if problem:
                     yield from self._warn("FOREIGN", problem)
                 else:
-                    yield self._decide(
-                        stamp, did.Acknowledged(transaction_id=outcome.transaction.transaction_id)
-                    )
-                    self._pause = FIRST_PAUSE
+                    yield self._acknowledge(stamp, outcome.transaction)
                 yield from self._look(stamp)
             case Accepted():
-                self._fence.accepted = stamp.mono
-                self._fence.proofs = 0
+                self._fence.taken(stamp.mono)
                 yield self._look_later(stamp, self.policy.certainty.after)
             case _:
                 if isinstance(outcome, NotSent) and outcome.status in {404, 405}:
                     yield from self._warn(
                         "NO_FENCE", "the platform has no fencing cancel; set platform.fence = false"
                     )
-                pause, self._fence.pause = (
-                    self._fence.pause,
-                    min(self._fence.pause * GROWTH, LONGEST_PARKED_PAUSE),
-                )
-                yield WakeAt(stamp.wall + pause, self.exchange.id, "fence")
+                yield WakeAt(stamp.wall + self._fence.next_pause(), self.exchange.id, "fence")
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -399,26 +341,11 @@ class Course:
         if asking is None or named is None or self._under_way(Purpose.STOP):
             return
         self._stop.sent, self._stop.wanted = True, False
-        if asking.stop == "terminal_abort":
-            body: Model = AbortBody(transaction_id=named)
-            yield self._call(stamp, Purpose.STOP, asking.stop, body=body)
-        else:
-            key = keys.derived(asking.key, "cancel", 1)
-            body = CancelBody(client_transaction_id=key)
-            path = (("transactionId", named),)
-            yield self._call(stamp, Purpose.STOP, asking.stop, path=path, body=body, key=key)
+        yield self._call(stamp, Purpose.STOP, calls.stop(asking, named))
 
     def _stop_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
-        asking = self.exchange.asking
-        self._stop.answered = stamp.mono
-        if isinstance(outcome, NotSent):
-            # Refused by name: the wish failed and the payment goes on. Not even sent: wish again.
-            self._stop.wanted = outcome.status is None
-        else:
-            self._stop.wanted = isinstance(outcome, Unknown)
-            if asking is not None and not OPERATIONS[asking.stop].refuses_approved:
-                self._stop.acting = stamp.mono
-        self._pause = FIRST_PAUSE
+        self._stop.heard(outcome, self._asking.stop, stamp.mono)
+        self._pace = Pace()
         yield from self._look(stamp)
 
     # -- time, people, the end -----------------------------------------------------------------------------------
@@ -437,26 +364,17 @@ class Course:
             self.sources.clear()  # its request is answered; the outcome is fetched with TransactionStatus
 
     def _show(self, stamp: Stamp, pending: Pending) -> Iterator[Command]:
-        shown = self.replies.progress(self.exchange, pending, self._facts(stamp))
-        mark = f"{pending.transaction.status}:{bool(pending.transaction.qr)}"
-        if mark in self._told:
-            return
-        self._told.add(mark)
-        yield from self._displays(stamp, shown)
+        if self._screens.news(pending):
+            shown = self.replies.progress(self.exchange, pending, self._facts(stamp))
+            yield from self._displays(stamp, shown)
 
     def _displays(self, stamp: Stamp, shown: Shown) -> Iterator[Command]:
-        for screen in shown.to_terminal:
-            if "terminal" not in self._told:
-                self._told.add("terminal")
-                yield self._call(stamp, Purpose.SHOW, "terminal_display", body=screen)
+        for screen in self._screens.on_terminal(shown):
+            yield self._call(stamp, Purpose.SHOW, calls.display(self._asking, screen))
         if self.sources:
-            for body in shown.to_pos:
-                self._made += 1
-                device_id = str((stamp.number * 10 + self._made) % 10**10)
-                data = self.replies.device_request(
-                    self.exchange.request.header, device_id, body, self.exchange.received.version
-                )
-                yield Reply(self.sources[-1], data, self.exchange.id)
+            yield from self._screens.on_pos(
+                shown, self.exchange, self.replies, self.sources[-1], stamp.number
+            )
 
     def settle(self, stamp: Stamp, ending: Ending) -> Iterator[Command]:
         """End it: the answer's bytes on disk, then on the wire."""
@@ -489,15 +407,12 @@ class Course:
         if self.over:
             yield Forget(self.exchange.id)
 
-    def _late_fact(self, stamp: Stamp, call: _Call, outcome: Outcome) -> Iterator[Command]:
+    def _late_fact(self, stamp: Stamp, call: UnderWay, outcome: Outcome) -> Iterator[Command]:
         """After settlement no fact changes anything; one that contradicts is written down (R8)."""
-        settled = self.exchange.settled
         if (
             call.purpose is not Purpose.SHOW
             and isinstance(outcome, Approved)
-            and settled is not None
-            and settled.authorised is None
-            and self._disagreement(outcome.transaction) is None
+            and contradicts(self.exchange, outcome.transaction)
         ):
             transaction = outcome.transaction
             yield self._decide(
@@ -507,8 +422,6 @@ class Course:
         if call.purpose is Purpose.LOOK:
             self._watching = False
         yield from self._leave()
-
-    # -- small words ---------------------------------------------------------------------------------------------
 
     @property
     def id(self) -> str:
@@ -521,6 +434,12 @@ class Course:
         return not (self.exchange.unresolved or self._calls or self._unwritten or self._watching)
 
     @property
+    def _asking(self) -> did.Asking:
+        asking = self.exchange.asking
+        assert asking is not None, "nothing is called or heard before it is asked"
+        return asking
+
+    @property
     def _unnamed(self) -> bool:
         return self.exchange.unresolved and self.exchange.transaction_id is None
 
@@ -531,61 +450,24 @@ class Course:
         self.exchange = advance(self.exchange, decision, id=self.exchange.id, wall=stamp.wall)
         return Journal(did.entry(decision, stamp, self.exchange.id, refs))
 
-    def _call(
-        self,
-        stamp: Stamp,
-        purpose: Purpose,
-        operation: str,
-        *,
-        path: Refs = (),
-        query: Refs = (),
-        body: Model | None = None,
-        key: str = "",
-    ) -> CallPlatform:
-        asking = self.exchange.asking
-        assert asking is not None, "nothing is called before it is asked"
+    def _call(self, stamp: Stamp, purpose: Purpose, call: Call) -> CallPlatform:
         self._made += 1
         call_id = f"{stamp.number}.{self._made}"
-        self._calls[call_id] = _Call(purpose, stamp.mono)
-        return CallPlatform(self.exchange.id, call_id, asking.poiid, operation, path, query, body, key)
+        self._calls[call_id] = UnderWay(purpose, stamp.mono)
+        return CallPlatform(
+            self.exchange.id,
+            call_id,
+            call.poiid,
+            call.operation,
+            tuple(call.path.items()),
+            tuple(call.query.items()),
+            call.body,
+            call.key,
+        )
 
     def _warn(self, alarm: str, text: str) -> Iterator[Command]:
-        if alarm not in self._told:
-            self._told.add(alarm)
+        if self._screens.first(alarm):
             yield Raise(self.exchange.id, alarm, text)
-
-    def _disagreement(self, transaction: Transaction) -> str | None:
-        """Why this transaction cannot be ours, if so (R4)."""
-        asking = self.exchange.asking
-        assert asking is not None, "nothing is heard before it is asked"
-        if transaction.client_transaction_id != asking.key:
-            return "the platform answered with another clientTransactionId"
-        if transaction.device_id != asking.serial:
-            return "the platform answered for another device"
-        if transaction.currency != asking.currency:
-            return "the platform answered in another currency"
-        if self.exchange.transaction_id not in {None, transaction.transaction_id}:
-            return "the platform answered with another transactionId"
-        return None
-
-    def _overcharge(self, transaction: Transaction) -> str | None:
-        """Why an approval cannot be believed: more than was asked, and no tip or surcharge that explains it (R4)."""
-        asking = self.exchange.asking
-        assert asking is not None, "nothing is heard before it is asked"
-        authorised = asking.amount if transaction.authorised is None else transaction.authorised
-        asked_tip = asking.body.get("tip_amount") or 0
-        extra = max((transaction.tip or 0) - asked_tip, 0) + (transaction.surcharge or 0)
-        if authorised - extra > asking.amount:
-            return "the platform approved more than was asked"
-        if authorised <= 0:
-            return "the platform approved nothing"
-        return None
-
-    def _wanted_by(self) -> Literal["pos", "deadline"] | None:
-        """Who of us wanted it stopped: a wish, or the fence that ends what is pending."""
-        if self.exchange.wished:
-            return self.exchange.wished.by
-        return "deadline" if self.exchange.fenced else None
 
     def _facts(self, stamp: Stamp) -> Facts:
         asking = self.exchange.asking
@@ -596,12 +478,7 @@ class Course:
             terminal=self.policy.terminals.get(self.exchange.received.poi_id),
             session=self.session,
             key=asking.key if asking else "",
-            wished=self._wanted_by(),
+            wished=self.exchange.wanted_by,
             asked=(asking.amount, asking.currency) if asking else None,
             operation=asking.operation if asking else "",
         )
-
-
-def _named(outcome: Approved | Declined | Pending) -> Refs:
-    """Under which a late event finds the exchange again."""
-    return (("transaction", outcome.transaction.transaction_id),)

@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.decisions import Decision
-from nexo_bridge.core.journal import History
+from nexo_bridge.core.journal import History, Json
 from nexo_bridge.nexo.messages import Message
 
 
@@ -96,6 +97,31 @@ class Exchange:
     def request(self) -> Message:
         """The request as it was journalled: its secrets are HMACs."""
         return Message.load(self.received.request)
+
+    def shown(self) -> Json:
+        """What people may see of it: ids, amount, state; nothing of the customer."""
+        received = self.received
+        return {
+            "exchange": self.id,
+            "poi_id": received.poi_id,
+            "sale_id": received.sale_id,
+            "service_id": received.service_id,
+            "amount": received.amount,
+            "currency": received.currency,
+            "received_at": self.received_at,
+            "state": "parked" if self.parked else self.state.value,
+            "wished": self.wished is not None,
+            "fenced": self.fenced,
+            "transaction_id": self.transaction_id,
+            "key": self.asking.key if self.asking else None,
+        }
+
+    @property
+    def wanted_by(self) -> Literal["pos", "deadline"] | None:
+        """Who of us wanted it stopped: a wish, or the fence that ends what is pending."""
+        if self.wished:
+            return self.wished.by
+        return "deadline" if self.fenced else None
 
     @property
     def unresolved(self) -> bool:

@@ -15,7 +15,7 @@ from nexo_bridge.core.books import Books
 from nexo_bridge.core.course import Course
 from nexo_bridge.core.exchange import Exchange, advance, fold
 from nexo_bridge.core.journal import History, Query, Stamp
-from nexo_bridge.core.signals import Accept, Command, Found, Journal, Lookup, PlatformEvent, Raise
+from nexo_bridge.core.signals import Accept, Command, Forget, Found, Journal, Lookup, PlatformEvent, Raise
 from nexo_bridge.ppaas.models import Approved, Declined, Pending
 
 MOST_REMEMBERED = 10_000
@@ -76,6 +76,7 @@ class News:
             advance(exchange, disagreed, id=exchange.id, wall=stamp.wall)
             yield Journal(did.entry(disagreed, stamp, exchange.id))
             yield Raise(exchange.id, "DISCREPANCY", text)
+            yield Forget(exchange.id)
 
     def _missed(self, stamp: Stamp, poiid: str) -> Iterator[Command]:
         """Events may be lost (F56): what is open at that terminal is read."""
