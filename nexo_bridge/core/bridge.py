@@ -180,7 +180,7 @@ class Bridge:
             yield from self._meets(stamp, claim, twin, event)
         elif not event.present:
             return  # its connection is gone: a money request nobody waits for is not started (R3)
-        elif self._books.broken:
+        elif self._books.broken or not event.room:
             yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
         else:
             self._books.claims[claim.id] = claim

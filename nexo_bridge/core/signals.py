@@ -50,6 +50,7 @@ class Arrived(_Event):
         digest: HMAC of the canonical body: what "the same body" means (rule R3).
         version: schema it was read under and its answer is written in.
         present: the connection still stood when the core took the message up.
+        room: the journal's disk has room for new money work beside what runs (F66).
         ack: transport's acknowledgement token, None where there is none (TCP).
     """
 
@@ -59,6 +60,7 @@ class Arrived(_Event):
     version: Version
     digest: str
     present: bool = True
+    room: bool = True
     ack: int | None = None
 
     @field_serializer("message")

@@ -129,6 +129,7 @@ class Application:
             self.runner.feed,
             self.bridge.version_of,
             self._listeners.is_open,
+            lambda: journal.has_room,
             schemas=schemas,
             checkpoint=checkpoint,
         )

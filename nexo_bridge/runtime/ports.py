@@ -52,6 +52,10 @@ class SystemClock:
 class JournalPort(Protocol):
     """Append, wait for the disk, ask. See ``adapters.journal_sqlite``."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk has room for new money work beside what runs."""
+
     def next_number(self) -> int:
         """A journal number above all given before."""
 

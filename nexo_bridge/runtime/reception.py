@@ -55,6 +55,7 @@ class Reception:
         feed: Callable[[Event], None],
         version_of: VersionOf,
         is_open: Callable[[Source], bool],
+        has_room: Callable[[], bool],
         *,
         schemas: Schemas | None = None,
         checkpoint: Checkpoint = no_checkpoint,
@@ -67,6 +68,7 @@ class Reception:
             feed: takes an event.
             version_of: the version of a session.
             is_open: whether a connection still stands.
+            has_room: whether the journal's disk has room for new money work.
             schemas: compiled ones to use on the loop.
             checkpoint: see ``ports``.
         """
@@ -74,6 +76,7 @@ class Reception:
         self._feed = feed
         self._version_of = version_of
         self._is_open = is_open
+        self._has_room = has_room
         self._checkpoint = checkpoint
         self._schemas = schemas or Schemas(xsd_bytes)
         self._xsd_bytes = xsd_bytes
@@ -91,8 +94,8 @@ class Reception:
                 self._thread, self._event_large, source, data
             )
         self._checkpoint("frame.validated")
-        if isinstance(event, Arrived) and not self._is_open(source):
-            event = event.model_copy(update={"present": False})
+        if isinstance(event, Arrived) and not (self._is_open(source) and self._has_room()):
+            event = event.model_copy(update={"present": self._is_open(source), "room": self._has_room()})
         self._feed(event)
 
     async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
