@@ -21,6 +21,9 @@ from nexo_bridge.ppaas.models import Approved, Declined, Pending
 MOST_REMEMBERED = 10_000
 """Event ids kept to know doubles by; older doubles are handled again, which is harmless."""
 
+KEPT = 7 * 86400.0
+"""Seconds an exchange is looked for: what is older has lost its answer to retention and proves nothing more."""
+
 Final = Approved | Declined
 
 
@@ -61,7 +64,8 @@ class News:
                 ("asked", transaction.client_transaction_id),
                 ("transaction", transaction.transaction_id),
             )
-            yield Lookup(name, tuple(Query(refs=(ref,), limit=1) for ref in refs))
+            since = stamp.wall - KEPT
+            yield Lookup(name, tuple(Query(refs=(ref,), since=since, limit=1) for ref in refs))
 
     def found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         """The exchange that a final event out of the blue is about, if it is one of ours."""

@@ -127,9 +127,9 @@ class Application:
             xsd_bytes,
             keys,
             self.runner.feed,
-            self.bridge.version_of,
-            self._listeners.is_open,
-            lambda: journal.has_room,
+            version_of=self.bridge.version_of,
+            is_open=self._listeners.is_open,
+            has_room=lambda: journal.has_room,
             schemas=schemas,
             checkpoint=checkpoint,
         )

@@ -53,10 +53,10 @@ class Reception:
         xsd_bytes: Mapping[str, bytes],
         keys: Keys,
         feed: Callable[[Event], None],
+        *,
         version_of: VersionOf,
         is_open: Callable[[Source], bool],
         has_room: Callable[[], bool],
-        *,
         schemas: Schemas | None = None,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
