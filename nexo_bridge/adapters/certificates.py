@@ -1,34 +1,51 @@
 """TLS towards the platform: one ``SSLContext`` for each client certificate, and what is wrong with its files.
 
-What only a person can mend (a file missing or unreadable, a key that does not fit) is a
-``ConfigurationError``. What time decides (expired, not yet valid) is a sentence: the bridge starts, and that
-terminal is out of order until it changes. Everything here blocks on files: call it before the loop runs, or in a
-thread.
+A certificate comes as PEM with its key in a second file, or with it in one PKCS#12 file. What only a person can mend
+(a file missing or unreadable, a key that does not fit or that everybody may read) is a ``ConfigurationError``. What
+time decides (expired, not yet valid) is a sentence: the bridge starts, and that terminal is out of order until it
+changes. What is odd and may well work (a chain in disorder, another device's serial number) is a warning. Everything
+here blocks on files: call it before the loop runs, or in a thread.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import ssl
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
 
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.redaction import printable
+
+WARN_AHEAD = (30, 14, 7, 1)
+"""Days before the end of a certificate at which people are told, each once."""
 
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where the parts of a TLS identity lie; ``setting`` names the terminal in errors."""
+    """Where the parts of a TLS identity lie; ``setting`` names the terminal in errors.
+
+    Attributes:
+        key: None when ``certificate`` is a PKCS#12 file, which holds it.
+        key_password: of the key, or of the PKCS#12 file.
+    """
 
     setting: str
     certificate: Path
-    key: Path
+    key: Path | None = None
     key_password: Path | None = None
     ca: Path | None = None
 
@@ -54,12 +71,16 @@ class Identity:
 
     Attributes:
         context: TLS 1.2 to 1.3; chain and subject alternative name of the platform are checked.
-        not_before, not_after: when it is valid, UTC.
+        not_before, not_after: when it is valid, UTC; the chain's certificates count too.
+        serial: the device's serial number in the subject; None when there is none.
+        oddities: what is odd about the files, one sentence each.
     """
 
     context: ssl.SSLContext
     not_before: datetime
     not_after: datetime
+    serial: str | None = None
+    oddities: tuple[str, ...] = ()
 
     def problem(self, now: float) -> str | None:
         """What is wrong with the certificate at wall time ``now``, in seconds since the epoch; None: nothing."""
@@ -70,50 +91,108 @@ class Identity:
             return f"the client certificate is valid only from {self.not_before:%Y-%m-%d %H:%M} UTC"
         return None
 
+    def days_left(self, now: float) -> int:
+        """Whole days from ``now`` to the certificate's end; negative after it."""
+        return int((self.not_after.timestamp() - now) // 86400)
+
+    def warnings(self, now: float, serial: str) -> tuple[str, ...]:
+        """What people should know of this certificate at the terminal ``serial``, one sentence each.
+
+        The sentence about its end changes when a day of ``WARN_AHEAD`` is reached and not in between.
+        """
+        found = list(self.oddities)
+        if self.serial is not None and self.serial != serial:
+            found.append(
+                f"the client certificate is of device {printable(self.serial, 64)}, the terminal's serial is {serial}"
+            )
+        stage = min((days for days in WARN_AHEAD if self.days_left(now) < days), default=None)
+        if stage is not None and self.problem(now) is None:
+            found.append(
+                f"the client certificate ends on {self.not_after:%Y-%m-%d %H:%M} UTC, "
+                f"in less than {stage} day{'s' if stage > 1 else ''}; renew it"
+            )
+        return tuple(found)
+
 
 def load(files: Files) -> Identity:
     """Read the files and build the context.
 
     Raises:
-        ConfigurationError: a file is missing, unreadable or not PEM, the key needs another password, or the key
-            is not the certificate's.
+        ConfigurationError: a file is missing, unreadable, open to others or neither PEM nor PKCS#12, the key needs
+            another password, or the key is not the certificate's.
     """
-    leaf = _certificate(files)
+    content = _read(f"{files.setting}.certificate", files.certificate)
     password = _password(files)
-    if _public_of_key(files, password) != leaf.public_key().public_bytes(serialization.Encoding.DER, _SPKI):
+    if b"-----BEGIN CERTIFICATE-----" in content:
+        chain = _certificates(files, content)
+        key = _key(files, password)
+    else:
+        key, chain = _pkcs12(files, content, password)
+    leaf = chain[0]
+    if _public(key.public_key()) != _public(leaf.public_key()):
         raise ConfigurationError(
-            f"{files.setting}.key: {files.key} does not belong to {files.certificate}; give the key made with it"
+            f"{files.setting}.key: {files.key or files.certificate} does not belong to {files.certificate}; "
+            "give the key made with it"
         )
-    # Not ssl.create_default_context: it obeys SSLKEYLOGFILE, which would write session keys to a file.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False
+    context = trusting(files.ca)
     try:
-        context.load_cert_chain(files.certificate, files.key, password=password or b"")
+        _use(context, key, chain)
     except (ssl.SSLError, OSError):
         raise ConfigurationError(
             f"{files.setting}.certificate: TLS refuses {files.certificate}; give the certificate first, then its chain"
         ) from None
-    if files.ca is None:
+    serials = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    return Identity(
+        context,
+        max(certificate.not_valid_before_utc for certificate in chain),
+        min(certificate.not_valid_after_utc for certificate in chain),
+        str(serials[0].value) if serials else None,
+        _disorder(chain),
+    )
+
+
+def trusting(ca: Path | None) -> ssl.SSLContext:
+    """A context without a client certificate: TLS 1.2 to 1.3, and ``ca`` or the system's authorities.
+
+    Raises:
+        ConfigurationError: ``ca`` cannot be read or holds no certificates.
+    """
+    # Not ssl.create_default_context: it obeys SSLKEYLOGFILE, which would write session keys to a file.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_3
+    context.hostname_checks_common_name = False
+    if ca is None:
         context.load_default_certs()
     else:
-        _trust(context, files.ca)
-    return Identity(context, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+        _trust(context, ca)
+    return context
 
 
-def _read(setting: str, path: Path) -> bytes:
+def _read(setting: str, path: Path, *, private: bool = False) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read()
     except OSError as error:
         raise ConfigurationError(
             f"{setting}: {path} cannot be read: {error.strerror}; correct path or rights"
         ) from None
+    if private:
+        _refuse_open(setting, path, mode)
+    return content
 
 
-def _certificate(files: Files) -> x509.Certificate:
-    content = _read(f"{files.setting}.certificate", files.certificate)
+def _refuse_open(setting: str, path: Path, mode: int) -> None:
+    if mode & stat.S_IRWXO:
+        raise ConfigurationError(
+            f"{setting}: {path} is open to every user of this machine; run chmod 600 on it"
+        )
+
+
+def _certificates(files: Files, content: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificate(content)
+        return x509.load_pem_x509_certificates(content)
     except ValueError:
         raise ConfigurationError(
             f"{files.setting}.certificate: {files.certificate} is not a PEM certificate; give client.pem"
@@ -123,22 +202,87 @@ def _certificate(files: Files) -> x509.Certificate:
 def _password(files: Files) -> bytes | None:
     if files.key_password is None:
         return None
-    return _read(f"{files.setting}.key_password", files.key_password).rstrip(b"\r\n")
+    return _read(f"{files.setting}.key_password", files.key_password, private=True).rstrip(b"\r\n")
 
 
-def _public_of_key(files: Files, password: bytes | None) -> bytes:
-    content = _read(f"{files.setting}.key", files.key)
+def _key(files: Files, password: bytes | None) -> PrivateKeyTypes:
+    if files.key is None:
+        raise ConfigurationError(f'{files.setting}.key: missing; add key = "client.key"')
+    content = _read(f"{files.setting}.key", files.key, private=True)
     encrypted = b"ENCRYPTED" in content
     if encrypted and password is None:
         raise ConfigurationError(
             f"{files.setting}.key: {files.key} is encrypted; name the file with its password as key_password"
         )
     try:
-        key = serialization.load_pem_private_key(content, password if encrypted else None)
+        return serialization.load_pem_private_key(content, password if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         fix = "correct the password in key_password" if encrypted else "give client.key"
         raise ConfigurationError(f"{files.setting}.key: {files.key} is not a usable PEM key; {fix}") from None
-    return key.public_key().public_bytes(serialization.Encoding.DER, _SPKI)
+
+
+def _pkcs12(
+    files: Files, content: bytes, password: bytes | None
+) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
+    setting = f"{files.setting}.certificate"
+    if not content.startswith(b"\x30"):  # an ASN.1 sequence
+        raise ConfigurationError(
+            f"{setting}: {files.certificate} is not a PEM certificate nor PKCS#12; give client.pem or client.p12"
+        )
+    _refuse_open(setting, files.certificate, files.certificate.stat().st_mode)
+    try:
+        key, leaf, others = pkcs12.load_key_and_certificates(content, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigurationError(
+            f"{setting}: {files.certificate} is no PKCS#12 file that opens; correct the password in key_password"
+        ) from None
+    if key is None or leaf is None:
+        raise ConfigurationError(
+            f"{setting}: {files.certificate} lacks the certificate or its key; export both into it"
+        )
+    return key, [leaf, *_in_order(leaf, others)]
+
+
+def _in_order(leaf: x509.Certificate, others: list[x509.Certificate]) -> list[x509.Certificate]:
+    """PKCS#12 keeps a chain in no order: each issuer after what it issued, the rest at the end."""
+    rest, ordered, last = list(others), [], leaf
+    while issuer := next((one for one in rest if last.issuer == one.subject), None):
+        rest.remove(issuer)
+        ordered.append(issuer)
+        last = issuer
+    return ordered + rest
+
+
+def _disorder(chain: list[x509.Certificate]) -> tuple[str, ...]:
+    for issued, issuer in pairwise(chain):
+        try:
+            issued.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            return (
+                "the chain behind the client certificate is not in order: each certificate is followed by its issuer's",
+            )
+    return ()
+
+
+def _use(context: ssl.SSLContext, key: PrivateKeyTypes, chain: list[x509.Certificate]) -> None:
+    """Hand both to TLS, which reads files only: one in memory, encrypted for the moment it exists."""
+    password = secrets.token_bytes(32).hex().encode()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+    pem += b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+    handle = os.memfd_create("client", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, pem)
+        context.load_cert_chain(f"/proc/self/fd/{handle}", password=password)
+    finally:
+        os.close(handle)
+
+
+def _public(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, _SPKI)
 
 
 def _trust(context: ssl.SSLContext, ca: Path) -> None:

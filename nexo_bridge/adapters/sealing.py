@@ -1,9 +1,10 @@
 """The installation's key: where it lives, what is derived from it, how bodies are sealed with it.
 
-One file of 32 random bytes, made 0600 at the first start. Three keys are derived from it (HKDF-SHA256), so that no
+One file of 32 random bytes, made 0600 at the first start. Four keys are derived from it (HKDF-SHA256), so that no
 use of one says anything about another: *seal* (AES-256-GCM of the journal's bodies), *digest* (HMAC of requests and
-secrets, rules R2 and R3) and *refs* (HMAC of the values by which exchanges are found). The installation id is
-derived too: a journal and a key that do not belong together are noticed before anything is written.
+secrets, rules R2 and R3), *refs* (HMAC of the values by which exchanges are found) and *credentials* (AES-256-GCM of
+refresh tokens and passwords that a person gave). The installation id is derived too: a journal and a key that do not
+belong together are noticed before anything is written.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ class Keys:
         seal: 32 bytes, for ``Sealer``.
         digest: 32 bytes, the installation key of request digests and of ``Secret.seal``.
         refs: 32 bytes, for the index of references.
+        credentials: 32 bytes, for ``credentials.CredentialFile``.
         installation_id: 32 hex digits, the same for the life of the key; not secret.
     """
 
     seal: bytes
     digest: bytes
     refs: bytes
+    credentials: bytes
     installation_id: str
 
     @classmethod
@@ -56,6 +59,7 @@ class Keys:
             seal=_derived(master, b"seal", LENGTH),
             digest=_derived(master, b"digest", LENGTH),
             refs=_derived(master, b"refs", LENGTH),
+            credentials=_derived(master, b"credentials", LENGTH),
             installation_id=_derived(master, b"installation", 16).hex(),
         )
 

@@ -180,6 +180,7 @@ class Certificates:
 def write(leaf: trustme.LeafCert, certificate: Path, key: Path) -> None:
     certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
     key.write_bytes(leaf.private_key_pem.bytes())
+    key.chmod(0o600)
 
 
 @dataclass

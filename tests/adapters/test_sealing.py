@@ -21,14 +21,14 @@ def test_first_start_makes_a_private_key_and_the_next_reads_it(tmp_path: Path) -
 
 def test_derived_keys_differ_from_each_other_and_the_master() -> None:
     keys = Keys.derive(b"m" * 32)
-    assert len({keys.seal, keys.digest, keys.refs, b"m" * 32}) == 4
+    assert len({keys.seal, keys.digest, keys.refs, keys.credentials, b"m" * 32}) == 5
     assert len(keys.installation_id) == 32
     assert Keys.derive(b"n" * 32).installation_id != keys.installation_id
 
 
 def test_keys_do_not_show_themselves() -> None:
     keys = Keys.derive(b"m" * 32)
-    for secret in (keys.seal, keys.digest, keys.refs):
+    for secret in (keys.seal, keys.digest, keys.refs, keys.credentials):
         assert secret.hex() not in repr(keys)
         assert repr(secret) not in repr(keys)
     assert keys.installation_id in repr(keys)
