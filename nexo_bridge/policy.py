@@ -36,12 +36,17 @@ class Certainty:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """One terminal behind the platform."""
+    """One terminal behind the platform.
+
+    Attributes:
+        watchdog: seconds without an event after which a payment is looked at; 0 where no events come by themselves.
+    """
 
     poiid: str
     serial: str
     default: Literal["card", "qr"] = "card"
     payment_type: str = "KB"
+    watchdog: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

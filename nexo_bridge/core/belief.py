@@ -46,12 +46,6 @@ def overcharge(asking: did.Asking, transaction: Transaction) -> str | None:
     return None
 
 
-def contradicts(exchange: Exchange, transaction: Transaction) -> bool:
-    """Whether an approval of this transaction is news against what was settled as not paid (R8)."""
-    settled = exchange.settled
-    return settled is not None and settled.authorised is None and disagreement(exchange, transaction) is None
-
-
 @dataclass(slots=True)
 class Pace:
     """How long to wait until the next look."""

@@ -370,6 +370,7 @@ class Bridge:
     def _started(self, stamp: Stamp, event: Started) -> Iterator[Command]:
         """Begin from what is on disk; also after a broken journal, and any number of times (I10)."""
         waiting = self._books.reset()
+        self._news.forget()
         for history in event.open:
             session = session_in(history)
             if session is not None:

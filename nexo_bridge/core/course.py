@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nexo_bridge.categories.plan import Ask, Ending, Facts, NeverCreated, Session, Shown
-from nexo_bridge.core import calls
+from nexo_bridge.core import calls, discrepancy
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.belief import (
     LONGEST_PARKED_PAUSE,
@@ -27,7 +27,6 @@ from nexo_bridge.core.belief import (
     Fence,
     Pace,
     Stop,
-    contradicts,
     disagreement,
     overcharge,
 )
@@ -74,6 +73,7 @@ class Course:
     _stop: Stop = field(default_factory=Stop)
     _fence: Fence = field(default_factory=Fence)
     _sequence: int = 0  # of the newest event heard
+    _hinted: bool = False  # an event said more than it may decide: looks do not wait for the next one
     _screens: Screens = field(default_factory=Screens)  # shown and alarms raised, once each
     _unwritten: bool = False  # settled, and the answer is on its way to a connection
     _watching: bool = False  # settled after a stop, and one late look is still to come
@@ -83,7 +83,7 @@ class Course:
     def begin(self, stamp: Stamp, ask: Ask, poiid: str, serial: str, key: str) -> Iterator[Command]:
         """Ask the platform: the journal first, then the bytes."""
         asking = calls.asking(ask, poiid, serial, key)
-        yield self._decide(stamp, asking)
+        yield self._decide(stamp, asking, (("asked", key),))
         yield self._call(stamp, Purpose.CREATE, calls.create(asking, ask.body))
         yield from self._deadlines(stamp)
 
@@ -155,19 +155,21 @@ class Course:
     ) -> Iterator[Command]:
         """The platform told something unasked (R7). What does not fit is a read's to sort out."""
         if not self.exchange.unresolved:
-            yield from self._late_fact(stamp, UnderWay(Purpose.LOOK, stamp.mono), outcome)
+            yield from self._contradicted(stamp, outcome)
+            yield from self._leave()
             return
-        asking = self.exchange.asking
+        final = not isinstance(outcome, Pending)
+        stale = not final and sequence < self._sequence
         if (
-            asking is None
+            self.exchange.asking is None
+            or stale
             or disagreement(self.exchange, outcome.transaction) is not None
-            or sequence < self._sequence
         ):
             return
-        self._sequence = sequence
-        final = not isinstance(outcome, Pending)
+        self._sequence = max(sequence, self._sequence)
         if self.exchange.wished or (final and not settles):
             self._pace = Pace()
+            self._hinted = True
             yield from self._look(stamp)
         else:
             yield from self._heard(stamp, UnderWay(Purpose.LOOK, stamp.mono), outcome)
@@ -290,7 +292,14 @@ class Course:
     def _look_later(self, stamp: Stamp, pause: float | None = None) -> WakeAt:
         if pause is None:
             pause = self._pace.next(LONGEST_PARKED_PAUSE if self.exchange.parked else LONGEST_PAUSE)
+            pause = max(pause, self._watchdog())
         return WakeAt(stamp.wall + max(pause, 0.0), self.exchange.id, "look")
+
+    def _watchdog(self) -> float:
+        """Seconds for which looks leave it to the terminal's events, counted from the last of them."""
+        terminal = self.policy.terminals.get(self.exchange.received.poi_id)
+        pressing = self._unnamed or self.exchange.wished or self.exchange.parked or self._hinted
+        return 0.0 if terminal is None or pressing else terminal.watchdog
 
     # -- fencing -------------------------------------------------------------------------------------------------
 
@@ -409,19 +418,19 @@ class Course:
 
     def _late_fact(self, stamp: Stamp, call: UnderWay, outcome: Outcome) -> Iterator[Command]:
         """After settlement no fact changes anything; one that contradicts is written down (R8)."""
-        if (
-            call.purpose is not Purpose.SHOW
-            and isinstance(outcome, Approved)
-            and contradicts(self.exchange, outcome.transaction)
-        ):
-            transaction = outcome.transaction
-            yield self._decide(
-                stamp, did.Disagreed(status=transaction.status, authorised=transaction.authorised)
-            )
-            yield from self._warn("DISCREPANCY", "the platform approved what was answered as not paid")
+        if call.purpose is not Purpose.SHOW:
+            yield from self._contradicted(stamp, outcome)
         if call.purpose is Purpose.LOOK:
             self._watching = False
         yield from self._leave()
+
+    def _contradicted(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
+        against = discrepancy.against(self.exchange, outcome)
+        if against is not None and self._screens.first(
+            f"against:{against[0].status}:{against[0].authorised}"
+        ):
+            yield self._decide(stamp, against[0])
+            yield from self._warn("DISCREPANCY", against[1])
 
     @property
     def id(self) -> str:
