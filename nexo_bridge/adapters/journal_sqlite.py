@@ -229,6 +229,14 @@ class SqliteJournal:
         """Every exchange with a decision and none that settles it, oldest first."""
         return await self._ask(lambda store: store.open_exchanges())
 
+    async def newest(self, exchange: str) -> Entry | None:
+        """The newest entry, of any kind, that belongs to ``exchange``; None without one.
+
+        Raises:
+            JournalFailure: it cannot be read, or is damaged.
+        """
+        return await self._ask(lambda store: store.newest(exchange))
+
     async def entries(self, after: int = 0, limit: int = 1_000) -> tuple[Entry, ...]:
         """Up to ``limit`` entries above number ``after``, in order. ``JournalReader`` is the one for tools."""
         return await self._ask(lambda store: store.entries(after, limit))

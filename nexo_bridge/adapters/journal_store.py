@@ -290,6 +290,14 @@ class Store:
         query = "SELECT id FROM exchanges WHERE decided AND settled IS NULL ORDER BY id"
         return tuple(self._history(row[0], whole=True) for row in self._db.execute(query).fetchall())
 
+    def newest(self, exchange: str) -> Entry | None:
+        """The newest entry that belongs to ``exchange`` and still says something; None without one."""
+        query = f"""SELECT {COLUMNS} FROM entries e JOIN exchanges x ON x.id = e.exchange
+                    WHERE e.exchange = (SELECT id FROM exchanges WHERE name = ?) AND e.public IS NOT NULL
+                    ORDER BY e.number DESC LIMIT 1"""  # noqa: S608  # our own column names
+        row = self._db.execute(query, (exchange,)).fetchone()
+        return None if row is None else self._rows.entry(row)
+
     def numbers(self, after: int) -> tuple[int, ...]:
         """The numbers above ``after``, in order."""
         query = "SELECT number FROM entries WHERE number > ? ORDER BY number"

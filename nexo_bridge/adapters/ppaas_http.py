@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,29 @@ class Platform:
         return SessionState(
             ok=False if problem else state.ok, problem=problem or state.problem, token_age=lane.session.age
         )
+
+    def context(self, poiid: str) -> ssl.SSLContext:
+        """TLS under the terminal's certificate as it is now, for a connection beside the calls (``adapters.stream``).
+
+        Raises:
+            KeyError: no such terminal.
+        """
+        return self._lanes[poiid].identity.context
+
+    async def bearer(self, poiid: str) -> str:
+        """A token of the terminal's session, to use now.
+
+        Raises:
+            KeyError: no such terminal.
+            NoSessionError: there is none to be had.
+        """
+        return await self._lanes[poiid].session.bearer()
+
+    def refused(self, poiid: str, bearer: str) -> None:
+        """The platform did not take this token; the next one is another."""
+        lane = self._lanes.get(poiid)
+        if lane is not None:
+            lane.session.refused(bearer)
 
     async def reconfigure(self, terminals: Mapping[str, TerminalAccess]) -> None:
         """Serve other terminals from now on; calls under way end on the sessions they began with.

@@ -194,7 +194,13 @@ def policy_of(settings: Settings, installation: str) -> Policy:
         installation=installation,
         software_version=__version__,
         terminals={
-            poiid: Terminal(poiid, terminal.serial, terminal.default, terminal.payment_type)
+            poiid: Terminal(
+                poiid,
+                terminal.serial,
+                terminal.default,
+                terminal.payment_type,
+                0.0 if terminal.results == "poll" else terminal.watchdog,
+            )
             for poiid, terminal in settings.terminals.items()
         },
         brands={

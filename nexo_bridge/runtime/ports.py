@@ -71,6 +71,9 @@ class JournalPort(Protocol):
     async def open_exchanges(self) -> tuple[History, ...]:
         """Every exchange and session begun and not ended. Raises ``JournalFailure``."""
 
+    async def newest(self, exchange: str) -> Entry | None:
+        """The newest entry that belongs to ``exchange``. Raises ``JournalFailure``."""
+
     async def reopen(self) -> bool:
         """Check the file again after a failure; True once it can be written."""
 

@@ -21,6 +21,7 @@ from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas import environments
 from nexo_bridge.runtime.data import read_data
+from nexo_bridge.runtime.settings_channels import Webhook
 from nexo_bridge.runtime.settings_mistakes import mistakes, setting_name
 from nexo_bridge.runtime.settings_sections import (
     Brand,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     brands: dict[Annotated[str, Field(min_length=1)], Brand] = {}
     deadlines: Deadlines = Deadlines()
     pos: dict[WireId, Pos] = {}
+    webhook: Webhook | None = None
     control: Control = Control()
     log: Log = Log()
 
@@ -84,6 +86,14 @@ class Settings(BaseSettings):
                     f"{setting_name(('terminals', poiid, 'serial'))}: the same serial as "
                     f"{setting_name(('terminals', first))}; give each terminal its own"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _a_webhook_where_one_is_wanted(self) -> Self:
+        for poiid, terminal in self.terminals.items():
+            if terminal.results == "webhook" and self.webhook is None:
+                name = setting_name(("terminals", poiid, "results"))
+                raise ValueError(f"{name}: there is no [webhook] to take them; add that section")
         return self
 
     @model_validator(mode="after")

@@ -131,7 +131,18 @@ class Platform(Section):
     """Row of the operations table → path template used instead."""
 
 
-class MtlsTerminal(Section):
+class TerminalTable(Section):
+    """What every ``[terminals."POIID"]`` has, however its session is opened."""
+
+    default: Literal["card", "qr"] = "card"
+    payment_type: str = Field(default="KB", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    results: Literal["poll", "stream", "webhook"] = "poll"
+    """How results come by themselves; reads go on beside every channel."""
+    watchdog: float = Field(default=5.0, ge=0.5, le=60)
+    """Seconds without an event after which a payment is read, where ``results`` is not poll."""
+
+
+class MtlsTerminal(TerminalTable):
     """``[terminals."POIID"]`` whose device session is opened with its client certificate."""
 
     grant: Literal["mtls"] = "mtls"
@@ -142,8 +153,6 @@ class MtlsTerminal(Section):
     """File with the key's password; a password itself never stands in the configuration (H39)."""
     merchant_name: str | None = Field(default=None, min_length=1)
     user_domain: str | None = Field(default=None, min_length=1)
-    default: Literal["card", "qr"] = "card"
-    payment_type: str = Field(default="KB", pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
 
 Terminal: TypeAlias = MtlsTerminal

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -325,6 +326,10 @@ def test_each_pos_has_its_own_deadlines_and_habits(folder: Path) -> None:
     assert settings.pos_for("KASSE2").on_unknown == "park"
 
 
+def test_results_by_webhook_need_somewhere_to_come_to(folder: Path) -> None:
+    assert refusal(folder, ENOUGH + 'results = "webhook"\n').startswith('terminals."POI00001".results: there is no')
+
+
 def test_the_projection_holds_names_of_files_and_nothing_out_of_them(folder: Path) -> None:
     shown = str(load_settings(written(folder), {}).projection())
 
@@ -340,6 +345,8 @@ def names(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
         if getattr(annotation, "__origin__", None) is dict:
             inner, below = get_args(annotation)[1], f"{below}.*"
         elif getattr(annotation, "__origin__", None) is tuple:
+            inner = get_args(annotation)[0]
+        elif isinstance(annotation, types.UnionType):
             inner = get_args(annotation)[0]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from names(inner, below)
@@ -377,7 +384,8 @@ def test_the_file_that_documents_settings_knows_every_one() -> None:
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_the_file_that_documents_settings_loads(folder: Path, *, everything: bool) -> None:
-    for name in ("bundle.pem", "client.password", "journal.key"):
+    made_up = ("bundle.pem", "client.password", "journal.key", "webhook.pem", "webhook.key", "webhook.secret")
+    for name in (*made_up, "webhook-ca.pem"):
         (folder / name).write_text("made up", encoding="utf-8")
         (folder / name).chmod(0o600)
     text = DOCUMENTED.read_text(encoding="utf-8")
