@@ -19,6 +19,7 @@ from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.policy import Certainty, Deadlines, Policy, SalePolicy, Terminal
 from nexo_bridge.redaction import Secret
+from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.ports import (
     Checkpoint,
@@ -104,6 +105,7 @@ class Application:
         clock: Clock | None = None,
         checkpoint: Checkpoint = no_checkpoint,
         observe: Callable[[Stamp, Command], None] | None = None,
+        channels: Channels | None = None,
     ) -> None:
         xsd_bytes = read_schemas()
         schemas = Schemas(xsd_bytes)
@@ -114,6 +116,9 @@ class Application:
         self.policy = policy_of(settings, keys.installation_id)
         self.bridge = Bridge(self.policy, Replies(schemas, secret))
         self._listeners = _Listeners()
+        self._channels = channels
+        if channels is not None:
+            self._listeners.channels.append(channels)
         self.runner = Runner(
             self.bridge,
             journal,
@@ -146,6 +151,8 @@ class Application:
             ConfigurationError: an address cannot be bound.
         """
         await self.runner.start()
+        if self._channels is not None:
+            await self._channels.start(self.runner.feed, lambda: not self.bridge.broken)
         return [await listener.start() for listener in self._listeners.all]
 
     def reconfigure(self, settings: Settings) -> None:
@@ -170,6 +177,8 @@ class Application:
 
     async def close(self) -> None:
         """End connections, calls and alarms. The journal is its owner's to close."""
+        if self._channels is not None:
+            await self._channels.close()
         for listener in self._listeners.all:
             await listener.close()
         await self.runner.close()

@@ -23,6 +23,7 @@ from nexo_bridge.core.journal import Query
 from nexo_bridge.errors import ConfigurationError, JournalFailure
 from nexo_bridge.ppaas.operations import with_paths
 from nexo_bridge.runtime.app import Application, MakeListener
+from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.control import Desk, Json
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
@@ -95,6 +96,7 @@ class _Daemon:
         self._app: Application
         self._journal: SqliteJournal
         self._platform: Platform
+        self._channels: Channels
 
     async def run(self) -> None:
         """Start, say ready, serve, drain, stop."""
@@ -120,6 +122,7 @@ class _Daemon:
             on_broken=self._journal_broke,
         )
         try:
+            self._channels = Channels(settings, self._platform, self._journal)
             self._app = Application(
                 settings,
                 keys,
@@ -127,6 +130,7 @@ class _Daemon:
                 self._platform,
                 self._make_listeners(),
                 checkpoint=self._checkpoint,
+                channels=self._channels,
             )
             desk = Desk(
                 self._app.bridge,
@@ -207,7 +211,7 @@ class _Daemon:
             return {"ok": False, "text": f"{mistake}; the old configuration stays in force"}
         needs_restart = [
             name
-            for name in ("listen", "journal", "control", "log")
+            for name in ("listen", "webhook", "journal", "control", "log")
             if getattr(fresh, name) != getattr(self._settings, name)
         ]
         if fresh.platform.model_dump(exclude=_CERTAINTY) != self._settings.platform.model_dump(
@@ -216,6 +220,7 @@ class _Daemon:
             needs_restart.append("platform")
         self._settings = fresh
         self._app.reconfigure(fresh)
+        await self._channels.reconfigure(fresh)
         self._probe_all()
         log.info("configuration reloaded", total=len(fresh.terminals))
         text = f"{len(fresh.terminals)} terminals are served"
@@ -275,6 +280,8 @@ class _Daemon:
         line: dict[str, str] = {"ready": "bridge"}
         for listen, address in zip(self._settings.listen, addresses, strict=True):
             line.setdefault(listen.kind, address)
+        if self._channels.webhook_address is not None:
+            line["webhook"] = self._channels.webhook_address
         sys.stdout.write(f"{json.dumps(line)}\n")
         sys.stdout.flush()
         self._notifier.ready(

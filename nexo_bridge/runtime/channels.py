@@ -1,0 +1,164 @@
+"""The result channels of this bridge: one stream for each terminal that has one, one webhook for all that use it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from nexo_bridge.adapters.channel import Channel, ChannelState, Feed
+from nexo_bridge.adapters.stream import Doors, StreamChannel
+from nexo_bridge.adapters.webhook import WebhookAccess, WebhookChannel
+from nexo_bridge.core import projection
+from nexo_bridge.core.journal import Entry
+from nexo_bridge.core.source import Source
+from nexo_bridge.runtime.ports import Clock, SystemClock
+from nexo_bridge.runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class NewestEntry(Protocol):
+    """The one question asked of the journal."""
+
+    async def newest(self, exchange: str) -> Entry | None:
+        """The newest entry that belongs to ``exchange``."""
+
+
+class Channels:
+    """What ``results`` of every terminal asks for, kept that way through reloads.
+
+    Args:
+        settings: in force at the start.
+        doors: certificates and tokens of the streams; ``adapters.ppaas_http.Platform`` has them.
+        journal: knows where each stream goes on.
+        clock: of the runner.
+        chance: 0 to 1; how much of a pause between two attempts is waited.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        doors: Doors,
+        journal: NewestEntry,
+        *,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings
+        self._doors = doors
+        self._journal = journal
+        self._clock = clock or SystemClock()
+        self._chance = chance
+        self._streams: dict[str, StreamChannel] = {}
+        self._webhook: WebhookChannel | None = None
+        self._feed: Feed
+        self._works: Callable[[], bool]
+
+    async def start(self, feed: Feed, works: Callable[[], bool]) -> None:
+        """Begin to hear.
+
+        Args:
+            feed: takes the events.
+            works: whether the journal can be written now.
+
+        Raises:
+            ConfigurationError: the webhook's address or files cannot be used.
+        """
+        self._feed, self._works = feed, works
+        if self._settings.webhook is not None:
+            self._webhook = await asyncio.to_thread(self._make_webhook)
+            await self._webhook.start()
+        await self.reconfigure(self._settings)
+
+    async def reconfigure(self, settings: Settings) -> None:
+        """Serve the terminals of ``settings``; the webhook's own section waits for the next start."""
+        self._settings = settings
+        wanted = {poiid for poiid, terminal in settings.terminals.items() if terminal.results == "stream"}
+        for poiid in self._streams.keys() - wanted:
+            await self._streams.pop(poiid).close()
+        for poiid in sorted(wanted - self._streams.keys()):
+            stream = self._streams[poiid] = self._make_stream(poiid)
+            await stream.start()
+        if self._webhook is not None:
+            self._webhook.serve(self._by_webhook())
+        elif self._by_webhook():
+            log.warning("results by webhook are polled until the next start")
+
+    def owns(self, source: Source) -> bool:
+        """See ``runtime.app.Acknowledger``."""
+        return source.transport in {"stream", "webhook"}
+
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """See ``runtime.app.Acknowledger``."""
+        for channel in self._all():
+            if channel.owns(source):
+                await channel.acknowledge(source, ack)
+
+    def state(self, poiid: str) -> ChannelState | None:
+        """What is known of the channel of a terminal; None where results are polled."""
+        states = (channel.state(poiid) for channel in self._all())
+        return next((state for state in states if state is not None), None)
+
+    @property
+    def webhook_address(self) -> str | None:
+        """``HOST:PORT`` on which the webhook listens, None without one."""
+        return None if self._webhook is None else self._webhook.address
+
+    async def close(self) -> None:
+        """Hear no more."""
+        await asyncio.gather(*(channel.close() for channel in self._all()))
+        self._streams.clear()
+        self._webhook = None
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Channel]:
+        webhook: list[Channel] = [] if self._webhook is None else [self._webhook]
+        return [*webhook, *self._streams.values()]
+
+    def _by_webhook(self) -> dict[str, str]:
+        terminals = self._settings.terminals.items()
+        return {terminal.serial: poiid for poiid, terminal in terminals if terminal.results == "webhook"}
+
+    def _make_webhook(self) -> WebhookChannel:
+        section = self._settings.webhook
+        assert section is not None, "made only where it is configured"
+        access = WebhookAccess(
+            section.host,
+            section.port,
+            section.certificate,
+            section.key,
+            section.secret,
+            section.client_ca,
+            section.window,
+        )
+        return WebhookChannel(
+            access, self._by_webhook(), self._feed, works=self._works, wall=self._clock.wall
+        )
+
+    def _make_stream(self, poiid: str) -> StreamChannel:
+        async def newest() -> str | None:
+            entry = await self._journal.newest(projection.channel("stream", poiid))
+            return None if entry is None else entry.public.get("event_id")
+
+        return StreamChannel(
+            poiid,
+            self._settings.platform.device_api,
+            self._doors,
+            self._feed,
+            newest=newest,
+            pause=self._pause,
+            chance=self._chance,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+        timer = self._clock.call_later(seconds, lambda: over.set())  # noqa: PLW0108 - a name of its own for tests
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
