@@ -349,11 +349,16 @@ class Course:
         asking, named = self.exchange.asking, self.exchange.transaction_id
         if asking is None or named is None or self._under_way(Purpose.STOP):
             return
+        if not self._stop.sent:
+            self._pace = Pace()
         self._stop.sent, self._stop.wanted = True, False
         yield self._call(stamp, Purpose.STOP, calls.stop(asking, named))
 
     def _stop_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
         self._stop.heard(outcome, self._asking.stop, stamp.mono)
+        if self._stop.wanted:
+            yield self._look_later(stamp)  # at once would be without a pause for as long as stops get lost
+            return
         self._pace = Pace()
         yield from self._look(stamp)
 
