@@ -1,8 +1,8 @@
-"""The device session of one terminal, grant ``mtls``: merchants-credentials, then a token, renewed in time.
+"""The device session of one terminal: a token of its grant, renewed in time.
 
 However many calls wait, one renewal runs. A token is renewed when 80 % of its life has passed; from then until it
-ends calls go on with the old one, so that a slow token endpoint delays no payment. Tokens and client secrets are in
-memory only.
+ends calls go on with the old one, so that a slow token endpoint delays no payment. Lives are counted by the monotonic
+clock from the moment of asking, so neither side's wall clock matters (F39). Access tokens are in memory only.
 """
 
 from __future__ import annotations
@@ -11,29 +11,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nexo_bridge.adapters.https import HttpsClient, LostError, NotSentError
-from nexo_bridge.ppaas import grants
-from nexo_bridge.ppaas.grants import Merchant, NoSessionError, Token
+from nexo_bridge.adapters.grants import Grant
+from nexo_bridge.adapters.https import HttpsClient
+from nexo_bridge.ppaas.grants import NoSessionError, Token
 
 EARLY = 0.8
 """Share of a token's life after which it is renewed."""
 
-
-@dataclass(frozen=True, slots=True)
-class SessionOf:
-    """Whose session it is, and where it is opened.
-
-    Attributes:
-        serial: the terminal's serial number (``deviceId``).
-        auth, device_auth: bases of merchants-credentials and of the token.
-        merchant_name, user_domain: which merchant, where the device has several.
-    """
-
-    serial: str
-    auth: str
-    device_auth: str
-    merchant_name: str | None = None
-    user_domain: str | None = None
+LAST_WORDS = 5.0
+"""Seconds that closing waits for an answer which may carry a rotated refresh token (F37)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +29,43 @@ class _Held:
 
 
 class DeviceSession:
-    """Tokens for the calls of one terminal."""
+    """Tokens for the calls of one terminal.
 
-    def __init__(self, whose: SessionOf, client: HttpsClient, monotonic: Callable[[], float]) -> None:
-        self._whose = whose
+    Args:
+        grant: how a token is had.
+        client: connections under the terminal's certificate.
+        monotonic: seconds of a clock that never jumps.
+        name: for the task that renews.
+    """
+
+    def __init__(
+        self, grant: Grant, client: HttpsClient, monotonic: Callable[[], float], name: str = ""
+    ) -> None:
+        self._grant = grant
         self._client = client
         self._monotonic = monotonic
-        self._merchant: Merchant | None = None
+        self._name = name
         self._held: _Held | None = None
         self._renewal: asyncio.Task[_Held] | None = None
+        self._quiet_until = float("-inf")
+        self._why = ""
 
     @property
     def age(self) -> float | None:
         """Seconds since the token in use was asked for; None without one."""
         return None if self._held is None else self._monotonic() - self._held.since
+
+    @property
+    def session_state(self) -> str:
+        """The platform's id of the user's session; empty where the grant has none."""
+        return "" if self._held is None else self._held.token.session_state
+
+    @property
+    def ends_unused(self) -> float | None:
+        """Seconds in which somebody must ask for a token, lest the refresh token ends; None: it does not matter."""
+        if self._held is None or not self._held.token.refresh_life:
+            return None
+        return self._held.since + self._held.token.refresh_life - self._monotonic()
 
     async def bearer(self) -> str:
         """A token to use now.
@@ -65,13 +74,17 @@ class DeviceSession:
             NoSessionError: there is none to be had; says why.
         """
         held = self._held
+        quiet = self._monotonic() < self._quiet_until
         if held is not None:
             age = self._monotonic() - held.since
             if age < held.token.life * EARLY:
                 return held.token.bearer
             if age < held.token.life:
-                self._renew()
+                if not quiet:
+                    self._renew()
                 return held.token.bearer
+        if quiet and self._renewal is None:
+            raise NoSessionError(f"{self._why}, and asked to be left alone for a while")
         renewal = self._renew()
         await asyncio.wait({renewal})  # a caller that is cancelled does not cancel it for the others
         if renewal.cancelled():
@@ -83,56 +96,44 @@ class DeviceSession:
         if self._held is not None and self._held.token.bearer == bearer:
             self._held = None
 
+    def use(self, client: HttpsClient) -> None:
+        """Go on over other connections, with a token asked for on them; a renewal under way ends where it began."""
+        self._client = client
+        self._held = None
+
+    async def settled(self) -> None:
+        """Wait until no renewal runs: only then may the connections it began on be closed."""
+        if self._renewal is not None:
+            await asyncio.wait({self._renewal})
+
     async def close(self) -> None:
-        """Stop a renewal that runs."""
+        """Stop a renewal that runs; one that may bring a refresh token gets a moment to bring it home."""
+        if self._renewal is not None:
+            if self._grant.rotates:
+                await asyncio.wait({self._renewal}, timeout=LAST_WORDS)
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
 
     def _renew(self) -> asyncio.Task[_Held]:
         if self._renewal is None:
-            self._renewal = asyncio.create_task(self._fetch(), name=f"token-{self._whose.serial}")
+            self._renewal = asyncio.create_task(self._fetch(), name=f"token-{self._name}")
             self._renewal.add_done_callback(self._renewed)
         return self._renewal
 
     def _renewed(self, task: asyncio.Task[_Held]) -> None:
         self._renewal = None
-        if not task.cancelled() and task.exception() is None:
-            self._held = task.result()
+        if task.cancelled():
+            return
+        match task.exception():
+            case None:
+                self._held = task.result()
+            case NoSessionError(retry_after=seconds) as error if seconds > 0:
+                self._quiet_until = self._monotonic() + seconds
+                self._why = str(error)
+            case _:
+                pass  # who waits is told
 
     async def _fetch(self) -> _Held:
         since = self._monotonic()
-        remembered = self._merchant
-        try:
-            if remembered is not None:
-                try:
-                    return _Held(await self._token(remembered), since)
-                except NoSessionError as error:
-                    if not error.invalid_client:
-                        raise
-            # First time, or the client secret was renewed at the platform.
-            self._merchant = None
-            merchant = await self._read_merchant()
-            held = _Held(await self._token(merchant), since)
-            self._merchant = merchant
-            return held
-        except NotSentError as error:
-            raise NoSessionError(f"{error} ({error.code})") from None
-        except LostError as error:
-            # In TLS 1.3 a refused client certificate shows like this, after the handshake seemed done (F33).
-            raise NoSessionError(f"{error}; perhaps the platform refuses the client certificate") from None
-
-    async def _read_merchant(self) -> Merchant:
-        url = self._whose.auth + grants.credentials_query(self._whose.serial)
-        answer = await self._client.send("GET", url)
-        found = grants.merchants(answer.status, answer.headers, answer.body)
-        return grants.choose(found, self._whose.merchant_name, self._whose.user_domain)
-
-    async def _token(self, merchant: Merchant) -> Token:
-        answer = await self._client.send(
-            "POST",
-            self._whose.device_auth + grants.TOKEN_PATH,
-            {"Content-Type": "application/x-www-form-urlencoded"},
-            grants.token_form(merchant),
-        )
-        return grants.token(answer.status, answer.headers, answer.body)
+        return _Held(await self._grant.fetch(self._client), since)

@@ -12,13 +12,14 @@ import logging
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from nexo_bridge import __version__
 from nexo_bridge.ppaas.answers import MAX_BODY
+from nexo_bridge.redaction import printable
 
 for _name in ("httpx", "httpcore"):
     # They log URLs, and with debug on also headers: payment references and tokens.
@@ -27,7 +28,7 @@ for _name in ("httpx", "httpcore"):
 
 
 class NotSentError(Exception):
-    """No byte of the request left us. ``code`` is ``DNS``, ``CONNECT``, ``TLS``, ``POOL`` or ``CALL``."""
+    """No byte of the request left us. ``code`` is ``DNS``, ``CONNECT``, ``PROXY``, ``TLS``, ``POOL`` or ``CALL``."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -60,13 +61,29 @@ class Timeouts:
     total: float = 25.0
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A forward proxy through which TLS is tunnelled (CONNECT); it sees host names and nothing else (F45).
+
+    Attributes:
+        url: ``http://HOST:PORT``.
+        username, password: what it asks for; empty when it asks for nothing.
+    """
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
 class HttpsClient:
     """A few connections to the platform under one client certificate: one terminal's, since a shared pool is slow."""
 
-    def __init__(self, context: ssl.SSLContext, timeouts: Timeouts) -> None:
+    def __init__(self, context: ssl.SSLContext, timeouts: Timeouts, proxy: Proxy | None = None) -> None:
         self._total = timeouts.total
+        auth = None if proxy is None or not proxy.username else (proxy.username, proxy.password)
         self._client = httpx.AsyncClient(
             verify=context,
+            proxy=None if proxy is None else httpx.Proxy(proxy.url, auth=auth),
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -99,6 +116,8 @@ class HttpsClient:
             raise NotSentError("CONNECT", "the platform cannot be reached in time") from None
         except httpx.ConnectError as error:
             raise _not_connected(error) from None
+        except httpx.ProxyError as error:  # its answer to CONNECT, before which nothing of ours goes out
+            raise NotSentError("PROXY", f"the proxy refuses: {printable(str(error), 60)}") from None
         except httpx.PoolTimeout:
             raise NotSentError("POOL", "no free connection") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):

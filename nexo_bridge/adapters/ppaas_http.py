@@ -15,39 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
 
-from nexo_bridge.adapters import certificates
-from nexo_bridge.adapters.device_session import DeviceSession, SessionOf
-from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentError, Timeouts
+from nexo_bridge.adapters import terminal_access
+from nexo_bridge.adapters.device_session import DeviceSession
+from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentError, Proxy, Timeouts
+from nexo_bridge.adapters.terminal_access import Access, Bases, Material, TerminalAccess
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas.answers import NO, PENDING, YES, outcome
-from nexo_bridge.ppaas.grants import NoSessionError
+from nexo_bridge.ppaas.grants import NoSessionError, server_time
 from nexo_bridge.ppaas.models import NotSent, Outcome, Pending, Unknown, wire
 from nexo_bridge.ppaas.operations import OPERATIONS, Call, Operation
 from nexo_bridge.redaction import printable
 
+__all__ = ["Bases", "Clock", "Platform", "SessionState", "TerminalAccess"]
+
+CLOCK_OFF = 60.0
+"""Seconds by which our clock may differ from the platform's before people are told (F39)."""
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalAccess:
-    """How one terminal opens its device session (grant ``mtls``)."""
-
-    serial: str
-    certificate: Path
-    key: Path
-    key_password: Path | None = None
-    merchant_name: str | None = None
-    user_domain: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bases:
-    """The four bases, without a slash at the end."""
-
-    auth: str
-    device_auth: str
-    api: str
-    device_api: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +50,44 @@ class SessionState:
         ok: True after an answer of the platform to a token of ours, False after a failure, None before both.
         problem: one sentence for people, None when there is nothing to say.
         token_age: seconds since the token in use was asked for; None without one.
+        person: only a person can mend the problem, e.g. with ``nexo-bridge login``.
+        warnings: what does not stop the session yet, one sentence each.
+        certificate_days: whole days until the client certificate ends; None without one.
+        ends_unused: seconds in which the session must be used, lest a person is needed; None: it does not matter.
+        session_state: the platform's id of the user's session; empty where the grant has none.
     """
 
     ok: bool | None
     problem: str | None = None
     token_age: float | None = None
+    person: bool = False
+    warnings: tuple[str, ...] = ()
+    certificate_days: int | None = None
+    ends_unused: float | None = None
+    session_state: str = ""
 
 
 class _Lane:
-    """What belongs to one terminal under one version of its certificate files."""
+    """What belongs to one terminal under one version of its certificate files; the session outlives it."""
 
     def __init__(
-        self,
-        identity: certificates.Identity,
-        whose: SessionOf,
-        versions: object,
-        timeouts: Timeouts,
-        clock: Clock,
+        self, access: Access, material: Material, client: HttpsClient, session: DeviceSession
     ) -> None:
-        self.identity = identity
-        self.versions = versions
-        self.client = HttpsClient(identity.context, timeouts)
-        self.session = DeviceSession(whose, self.client, clock.mono)
+        self.access = access
+        self.material = material
+        self.client = client
+        self.session = session
         self.calls = 0
         self.retired = False
+        self.last = False
+
+    def problem(self, now: float) -> str | None:
+        """What is wrong with the client certificate, if there is one."""
+        return None if self.material.identity is None else self.material.identity.problem(now)
 
     async def close(self) -> None:
-        await self.session.close()
+        """Close the connections, and the session with the last of its lanes."""
+        await (self.session.close() if self.last else self.session.settled())
         await self.client.close()
 
 
@@ -105,6 +100,8 @@ class Platform:
         terminals: access by POIID.
         bases: where the platform is.
         ca: PEM bundle that signs the platform's certificates; None: the system's.
+        proxy: what the way to the platform leads through.
+        credentials_key: seals refresh tokens (``sealing.Keys.credentials``).
         operations: the table, as ``ppaas.operations.with_paths`` made it.
         clock: injected by tests.
         timeouts: for each exchange.
@@ -115,29 +112,36 @@ class Platform:
 
     def __init__(
         self,
-        terminals: Mapping[str, TerminalAccess],
+        terminals: Mapping[str, Access],
         bases: Bases,
         *,
         ca: Path | None = None,
+        proxy: Proxy | None = None,
+        credentials_key: bytes = bytes(32),
         operations: Mapping[str, Operation] = OPERATIONS,
         clock: Clock | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        self._access = dict(terminals)
+        self._access: dict[str, Access] = dict(terminals)
         self._bases = bases
         self._ca = ca
+        self._proxy = proxy
+        self._key = credentials_key
         self._operations = operations
         self._clock = clock or Clock()
         self._timeouts = timeouts or Timeouts()
         self._strange: set[str] = set()
+        self._skew = 0.0
+        self._told: dict[str, tuple[str, ...]] = {}
         self._states = dict.fromkeys(self._access, SessionState(ok=None))
-        identities: dict[tuple[Path, ...], certificates.Identity] = {}
+        loaded: dict[object, Material] = {}
         self._lanes: dict[str, _Lane] = {}
-        for poiid in self._access:
-            files = self._files(poiid)
-            if files.paths not in identities:
-                identities[files.paths] = certificates.load(files)
-            self._lanes[poiid] = self._lane(poiid, identities[files.paths], files.versions())
+        for poiid, access in self._access.items():
+            files = terminal_access.files_of(poiid, access, ca)
+            paths = None if files is None else files.paths
+            if paths not in loaded:
+                loaded[paths] = terminal_access.load(poiid, access, ca)
+            self._lanes[poiid] = self._lane(poiid, access, loaded[paths])
 
     async def perform(self, call: Call) -> Outcome:
         """Make ``call`` and read its answer by rule R4. Raises nothing but ``asyncio.CancelledError``."""
@@ -153,21 +157,20 @@ class Platform:
             log.error("%s: fault of our own: %s", operation.name, type(error).__name__)  # noqa: TRY400 -- see above
             result = Unknown(reason="a fault in the bridge")
         finally:
-            lane.calls -= 1
-            if lane.retired and not lane.calls:
-                await lane.close()
+            await self._ended(lane)
         if isinstance(result, Pending):
             self._mind(result.transaction.status)
         return result
 
     async def probe(self, poiid: str) -> SessionState:
         """Prove the device session with the first call there is (countries), after looking for new certificates."""
-        await self._look_for_new_files(poiid)
+        await self.look_for_new_files(poiid)
         match await self.perform(Call(poiid, "countries")):
             case Unknown(reason=reason, status=status) if status != 401:
                 self._note(poiid, SessionState(ok=False, problem=reason))
             case _:
                 pass  # the call itself has noted how it ended
+        self._warn(poiid)
         return self.session_state(poiid)
 
     def session_state(self, poiid: str) -> SessionState:
@@ -176,10 +179,17 @@ class Platform:
         Raises:
             KeyError: no such terminal.
         """
-        state, lane = self._states[poiid], self._lanes[poiid]
-        problem = lane.identity.problem(self._clock.wall())
+        state, lane, now = self._states[poiid], self._lanes[poiid], self._now()
+        problem, identity = lane.problem(now), lane.material.identity
         return SessionState(
-            ok=False if problem else state.ok, problem=problem or state.problem, token_age=lane.session.age
+            ok=False if problem else state.ok,
+            problem=problem or state.problem,
+            token_age=lane.session.age,
+            person=state.person,
+            warnings=self._warnings(lane),
+            certificate_days=None if identity is None else identity.days_left(now),
+            ends_unused=lane.session.ends_unused,
+            session_state=lane.session.session_state,
         )
 
     def context(self, poiid: str) -> ssl.SSLContext:
@@ -188,7 +198,7 @@ class Platform:
         Raises:
             KeyError: no such terminal.
         """
-        return self._lanes[poiid].identity.context
+        return self._lanes[poiid].material.context
 
     async def bearer(self, poiid: str) -> str:
         """A token of the terminal's session, to use now.
@@ -205,45 +215,135 @@ class Platform:
         if lane is not None:
             lane.session.refused(bearer)
 
-    async def reconfigure(self, terminals: Mapping[str, TerminalAccess]) -> None:
+    async def send(self, poiid: str, method: str, target: str, body: bytes | None = None) -> Answer:
+        """Any call of the terminal's session, as it is; for people (``nexo-bridge ppaas call``).
+
+        Raises:
+            KeyError: no such terminal.
+            NoSessionError: there is no token to be had.
+            NotSentError, LostError: as ``HttpsClient.send``.
+        """
+        lane = self._lanes[poiid]
+        url = self._bases.of(lane.access, "device_api") + target
+        lane.calls += 1
+        try:
+            answer, bearer = await self._sent(lane, method, url, body)
+            if answer.status == 401:
+                lane.session.refused(bearer)
+                answer, _ = await self._sent(lane, method, url, body)
+            return answer
+        finally:
+            await self._ended(lane)
+
+    async def reconfigure(self, terminals: Mapping[str, Access]) -> None:
         """Serve other terminals from now on; calls under way end on the sessions they began with.
 
         Raises:
             ConfigurationError: a certificate file cannot be used; nothing has changed then.
         """
-        before, self._access = self._access, dict(terminals)
-        changed = {poiid for poiid, access in self._access.items() if before.get(poiid) != access}
-        try:
-            fresh = {poiid: await asyncio.to_thread(self._fresh_lane, poiid) for poiid in changed}
-        except ConfigurationError:
-            self._access = before
-            raise
-        for poiid in changed | (before.keys() - self._access.keys()):
-            old = self._lanes.pop(poiid, None)
+        changed = {poiid: access for poiid, access in terminals.items() if self._access.get(poiid) != access}
+        fresh = {
+            poiid: await asyncio.to_thread(terminal_access.load, poiid, access, self._ca)
+            for poiid, access in changed.items()
+        }
+        gone = [*changed, *(self._access.keys() - terminals.keys())]
+        self._access = dict(terminals)
+        retired = [self._lanes.pop(poiid) for poiid in gone if poiid in self._lanes]
+        for poiid in gone:
             self._states.pop(poiid, None)
-            if old is not None:
-                old.retired = True
-                if not old.calls:
-                    await old.close()
-        self._lanes |= fresh
-        self._states |= dict.fromkeys(fresh, SessionState(ok=None))
+            self._told.pop(poiid, None)
+        for poiid, material in fresh.items():
+            self._lanes[poiid] = self._lane(poiid, changed[poiid], material)
+            self._states[poiid] = SessionState(ok=None)
+        for lane in retired:
+            lane.last = True
+            await self._retire(lane)
 
-    def _fresh_lane(self, poiid: str) -> _Lane:
-        files = self._files(poiid)
-        return self._lane(poiid, certificates.load(files), files.versions())
+    async def look_for_new_files(self, poiid: str) -> None:
+        """Take up certificate files that changed on disk; what runs goes on over the old connections.
+
+        Raises:
+            KeyError: no such terminal.
+        """
+        lane = self._lanes[poiid]
+        files = terminal_access.files_of(poiid, lane.access, self._ca)
+        try:
+            versions = await asyncio.to_thread(terminal_access.versions_of, files, self._ca)
+            if versions == lane.material.versions:
+                return
+            material = await asyncio.to_thread(terminal_access.load, poiid, lane.access, self._ca)
+        except (OSError, ConfigurationError) as error:
+            # Perhaps half of the files is exchanged already; what is loaded still works.
+            log.warning(
+                "%s: the certificate files changed and cannot be used yet: %s", printable(poiid), error
+            )
+            return
+        if self._lanes.get(poiid) is lane:
+            client = HttpsClient(material.context, self._timeouts, self._proxy)
+            self._lanes[poiid] = _Lane(lane.access, material, client, lane.session)
+            lane.session.use(client)
+            log.info("%s: new certificate files are in use", printable(poiid))
+            await self._retire(lane)
 
     async def close(self) -> None:
         """Close every connection; calls under way end as ``Unknown`` or are cancelled."""
         for lane in self._lanes.values():
+            lane.last = True
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+
+    @staticmethod
+    async def _ended(lane: _Lane) -> None:
+        lane.calls -= 1
+        if lane.retired and not lane.calls:
             await lane.close()
 
+    @staticmethod
+    async def _retire(lane: _Lane) -> None:
+        lane.retired = True
+        if not lane.calls:
+            await lane.close()
+
+    def _now(self) -> float:
+        """Wall time, set right by the platform's own where ours is far off."""
+        return self._clock.wall() + (self._skew if abs(self._skew) >= CLOCK_OFF else 0.0)
+
+    def _observe(self, answer: Answer) -> None:
+        told = server_time(answer.headers)
+        if told is None:
+            return
+        before, self._skew = self._skew, told - self._clock.wall()
+        if (abs(before) < CLOCK_OFF) != (abs(self._skew) < CLOCK_OFF):
+            if abs(self._skew) < CLOCK_OFF:
+                log.info("this machine's clock is right again")
+            else:
+                log.warning("this machine's clock is %.0f s off the platform's; set it", abs(self._skew))
+
+    def _warnings(self, lane: _Lane) -> tuple[str, ...]:
+        identity = lane.material.identity
+        found = () if identity is None else identity.warnings(self._now(), lane.access.serial)
+        if abs(self._skew) >= CLOCK_OFF:
+            way = "behind" if self._skew > 0 else "ahead of"
+            return (*found, f"this machine's clock is {abs(self._skew):.0f} s {way} the platform's; set it")
+        return found
+
+    def _warn(self, poiid: str) -> None:
+        """Tell each warning once, not at every probe."""
+        identity = self._lanes[poiid].material.identity
+        if identity is None:
+            return
+        found = identity.warnings(self._now(), self._lanes[poiid].access.serial)
+        for warning in found:
+            if warning not in self._told.get(poiid, ()):
+                log.warning("%s: %s", printable(poiid), warning)
+        self._told[poiid] = found
+
     async def _perform(self, lane: _Lane, operation: Operation, call: Call) -> Outcome:
-        problem = lane.identity.problem(self._clock.wall())
+        problem = lane.problem(self._now())
         if problem and not operation.reads:
             # The platform would refuse the handshake in a way that looks like a lost answer (TLS 1.3).
             return NotSent(code="TLS", reason=problem)
         try:
-            url = getattr(self._bases, operation.base) + operation.target(call.path, call.query)
+            url = self._bases.of(lane.access, operation.base) + operation.target(call.path, call.query)
             body = None if call.body is None else _json(wire(call.body))
         except (ValueError, LookupError):
             return NotSent(code="CALL", reason="the call cannot be made from what is left of it")
@@ -264,15 +364,10 @@ class Platform:
         self, lane: _Lane, poiid: str, operation: Operation, url: str, body: bytes | None
     ) -> Answer | NotSent | Unknown:
         try:
-            bearer = await lane.session.bearer()
+            answer, bearer = await self._sent(lane, operation.method, url, body)
         except NoSessionError as error:
-            self._note(poiid, SessionState(ok=False, problem=str(error)))
+            self._note(poiid, SessionState(ok=False, problem=str(error), person=error.person))
             return NotSent(code="TOKEN", reason=str(error))
-        headers = {"Authorization": f"Bearer {bearer}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            answer = await lane.client.send(operation.method, url, headers, body)
         except NotSentError as error:
             self._note(poiid, SessionState(ok=False, problem=str(error)))
             return NotSent(code=error.code, reason=str(error))
@@ -282,48 +377,33 @@ class Platform:
             lane.session.refused(bearer)
         return answer
 
-    def _files(self, poiid: str) -> certificates.Files:
-        access = self._access[poiid]
-        return certificates.Files(
-            f'terminals."{poiid}"', access.certificate, access.key, access.key_password, self._ca
-        )
+    async def _sent(self, lane: _Lane, method: str, url: str, body: bytes | None) -> tuple[Answer, str]:
+        """The answer, and the token it was asked with."""
+        bearer = await lane.session.bearer()
+        headers = {"Authorization": f"Bearer {bearer}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = await lane.client.send(method, url, headers, body)
+        self._observe(answer)
+        return answer, bearer
 
-    def _lane(self, poiid: str, identity: certificates.Identity, versions: object) -> _Lane:
-        access = self._access[poiid]
-        whose = SessionOf(
-            access.serial,
-            self._bases.auth,
-            self._bases.device_auth,
-            access.merchant_name,
-            access.user_domain,
-        )
-        return _Lane(identity, whose, versions, self._timeouts, self._clock)
-
-    async def _look_for_new_files(self, poiid: str) -> None:
-        lane, files = self._lanes[poiid], self._files(poiid)
-        try:
-            versions = await asyncio.to_thread(files.versions)
-            if versions == lane.versions:
-                return
-            identity = await asyncio.to_thread(certificates.load, files)
-        except (OSError, ConfigurationError) as error:
-            # Perhaps half of the files is exchanged already; what is loaded still works.
-            log.warning(
-                "%s: the certificate files changed and cannot be used yet: %s", printable(poiid), error
-            )
-            return
-        if self._lanes[poiid] is lane:
-            self._lanes[poiid] = self._lane(poiid, identity, versions)
-            lane.retired = True
-            if not lane.calls:
-                await lane.close()
-            log.info("%s: new certificate files are in use", printable(poiid))
+    def _lane(self, poiid: str, access: Access, material: Material) -> _Lane:
+        client = HttpsClient(material.context, self._timeouts, self._proxy)
+        grant = terminal_access.grant_of(poiid, access, self._bases, self._key, self._clock.mono)
+        return _Lane(access, material, client, DeviceSession(grant, client, self._clock.mono, poiid))
 
     def _note(self, poiid: str, state: SessionState) -> None:
-        before, self._states[poiid] = self._states[poiid], state
+        before = self._states.get(poiid)
+        if before is None:  # taken away while its last call ran
+            return
+        self._states[poiid] = state
         if before.ok is not state.ok or before.problem != state.problem:
             if state.ok:
                 log.info("%s: device session works", printable(poiid))
+            elif state.person:
+                log.error(
+                    "%s: no device session, and a person is needed: %s", printable(poiid), state.problem
+                )
             else:
                 log.warning("%s: no device session: %s", printable(poiid), state.problem)
 

@@ -158,7 +158,7 @@ def token(status: int, headers: Mapping[str, str], body: bytes) -> Token:
         code = problem_code(status, headers, body)
         raise NoSessionError(
             f"the token endpoint answered {status} {code}",
-            code=code if status in {400, 401} else "",
+            code=code if status in {400, 401, 403} else "",
             retry_after=retry_after(headers) if status in {429, 503} else 0.0,
         )
     try:

@@ -1,4 +1,4 @@
-"""The device session: F33 to F36 as far as they concern tokens."""
+"""The device session: F33 to F36 as far as they concern tokens. What each grant asks is in ``test_grants``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import trustme
 
 from nexo_bridge.adapters.certificates import Files, load
-from nexo_bridge.adapters.device_session import DeviceSession, SessionOf
+from nexo_bridge.adapters.device_session import DeviceSession
+from nexo_bridge.adapters.grants import MtlsGrant, SessionOf
 from nexo_bridge.adapters.https import HttpsClient, Timeouts
 from nexo_bridge.ppaas.grants import NoSessionError
 from tests.adapters.scripted_platform import (
@@ -61,14 +62,14 @@ async def client(certificates: Certificates) -> AsyncIterator[HttpsClient]:
 async def session(
     client: HttpsClient, platform: ScriptedPlatform, time: Time
 ) -> AsyncIterator[DeviceSession]:
-    session = DeviceSession(whose(platform.port), client, lambda: time.mono)
+    session = DeviceSession(MtlsGrant(whose(platform.port)), client, lambda: time.mono)
     yield session
     await session.close()
 
 
-def whose(port: int, **choice: str) -> SessionOf:
+def whose(port: int, user_domain: str | None = None) -> SessionOf:
     where = bases(port)
-    return SessionOf(SERIAL, where.auth, where.device_auth, **choice)
+    return SessionOf(SERIAL, where.auth, where.device_auth, user_domain=user_domain)
 
 
 async def problem(session: DeviceSession) -> str:
@@ -193,7 +194,7 @@ async def test_f34_a_token_without_a_usable_life_is_good_for_one_call(
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (http(429, headers="Retry-After: 5\r\n"), "answered 429"),
+        (http(429), "answered 429"),
         (http(200, body=b"<html>login</html>"), "unreadable answer: not JSON"),
         (http(200, {"token_type": "Bearer"}), "no usable access_token"),
         (http(302, headers="Location: https://localhost/\r\n"), "answered 302"),
@@ -210,14 +211,60 @@ async def test_f34_a_token_endpoint_in_trouble_is_said_and_recovered_from(
     assert await session.bearer() == "recovered"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_f34_a_token_endpoint_that_asks_for_quiet_gets_it(
+    session: DeviceSession, platform: ScriptedPlatform, time: Time, status: int
+) -> None:
+    platform.says(TOKEN, http(status, headers="Retry-After: 5\r\n"), token("recovered"))
+    assert f"answered {status}" in await problem(session)
+    assert "to be left alone" in await problem(session)
+    time.mono += 4.9
+    assert "to be left alone" in await problem(session)
+    assert len(platform.asked(TOKEN)) == 1
+    time.mono += 0.1
+    assert await session.bearer() == "recovered"
+
+
+async def test_f34_while_it_asks_for_quiet_the_old_token_is_used(
+    session: DeviceSession, platform: ScriptedPlatform, time: Time
+) -> None:
+    await session.bearer()
+    platform.says(TOKEN, http(429, headers="Retry-After: 30\r\n"))
+    time.mono += 250
+    assert await session.bearer() == "token-1"
+    await settled()
+    assert [await session.bearer() for _ in range(3)] == ["token-1"] * 3
+    assert len(platform.asked(TOKEN)) == 2
+
+
+async def test_new_connections_need_a_new_token_and_a_renewal_ends_on_the_old_ones(
+    session: DeviceSession, certificates: Certificates, platform: ScriptedPlatform
+) -> None:
+    silence = Silence(token("from-the-old-ones"))
+    platform.says(TOKEN, silence, token("from-the-new-ones"))
+    waiting = asyncio.create_task(session.bearer())
+    await silence.begun.wait()
+    files = Files("test", certificates.certificate, certificates.key, ca=certificates.ca)
+    other = HttpsClient((await asyncio.to_thread(load, files)).context, Timeouts())
+    session.use(other)
+    ended = asyncio.create_task(session.settled())
+    silence.end.set()
+    await ended
+    assert await waiting == "from-the-old-ones"
+    session.use(other)
+    assert await session.bearer() == "from-the-new-ones"
+    await session.settled()
+    await other.close()
+
+
 async def test_of_several_merchants_the_settings_choose(
     client: HttpsClient, platform: ScriptedPlatform, time: Time
 ) -> None:
     other = {**MERCHANT, "merchantName": "Durand", "userDomain": "durand", "clientId": "device-2"}
     platform.says(CREDENTIALS, http(200, [MERCHANT, other]))
-    undecided = DeviceSession(whose(platform.port), client, lambda: time.mono)
+    undecided = DeviceSession(MtlsGrant(whose(platform.port)), client, lambda: time.mono)
     assert "Dupont (dupont), Durand (durand)" in await problem(undecided)
-    decided = DeviceSession(whose(platform.port, user_domain="durand"), client, lambda: time.mono)
+    decided = DeviceSession(MtlsGrant(whose(platform.port, user_domain="durand")), client, lambda: time.mono)
     await decided.bearer()
     assert platform.requests[-1].body.startswith(b"client_id=device-2&")
 
@@ -226,13 +273,13 @@ async def test_f33_a_platform_that_refuses_our_certificate(
     client: HttpsClient, certificates: Certificates, time: Time
 ) -> None:
     async with scripted(certificates, certificates.server(trusts=trustme.CA())) as stranger:
-        session = DeviceSession(whose(stranger.port), client, lambda: time.mono)
+        session = DeviceSession(MtlsGrant(whose(stranger.port)), client, lambda: time.mono)
         assert "perhaps the platform refuses the client certificate" in await problem(session)
 
 
 async def test_f30_a_platform_that_is_not_there(client: HttpsClient, time: Time) -> None:
     where = SessionOf(SERIAL, "https://nowhere.invalid", "https://nowhere.invalid")
-    assert "(DNS)" in await problem(DeviceSession(where, client, lambda: time.mono))
+    assert "(DNS)" in await problem(DeviceSession(MtlsGrant(where), client, lambda: time.mono))
 
 
 async def test_closing_ends_a_renewal(session: DeviceSession, platform: ScriptedPlatform) -> None:

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from nexo_bridge.adapters.certificates import Files, load
-from nexo_bridge.adapters.https import HttpsClient, LostError, NotSentError, Timeouts
+from nexo_bridge.adapters.https import HttpsClient, LostError, NotSentError, Proxy, Timeouts
 from nexo_bridge.ppaas.answers import MAX_BODY
 from tests.adapters.scripted_platform import (
     Act,
@@ -335,3 +335,89 @@ def test_httpx_is_imported_in_one_module() -> None:
     package = Path(__file__).parents[2] / "nexo_bridge"
     users = [path.name for path in package.rglob("*.py") if "import httpx" in path.read_text("utf-8")]
     assert users == ["https.py"]
+
+
+class Tunnel:
+    """A forward proxy: says ``answer`` to CONNECT, and joins both sides where that is a yes."""
+
+    def __init__(self, answer: bytes = b"HTTP/1.1 200 Connected\r\n\r\n") -> None:
+        self.answer = answer
+        self.heads: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        writer.write(self.answer)
+        if b" 200 " not in self.answer:
+            await writer.drain()
+            return
+        host, _, port = head.split(b" ")[1].decode().rpartition(":")
+        inward, outward = await asyncio.open_connection(host, int(port))
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+            sink.close()
+
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(pump(reader, outward))
+                both.create_task(pump(inward, writer))
+        finally:
+            outward.transport.abort()
+
+
+async def through(certificates: Certificates, proxy: Proxy) -> HttpsClient:
+    return HttpsClient(await asyncio.to_thread(context, certificates), Timeouts(), proxy)
+
+
+async def test_f45_a_proxy_tunnels_and_sees_nothing(
+    certificates: Certificates, platform: ScriptedPlatform
+) -> None:
+    platform.says("/x", http(200))
+    tunnel = Tunnel()
+    async with listening(tunnel.serve, None) as port:
+        proxy = Proxy(f"http://127.0.0.1:{port}", "till", "hush")
+        assert "hush" not in repr(proxy)
+        client = await through(certificates, proxy)
+        answer = await client.send(
+            "GET", f"https://localhost:{platform.port}/b/x", {"Authorization": "Bearer t"}
+        )
+        await client.close()
+    assert answer.status == 200
+    assert len(tunnel.heads) == 1
+    assert tunnel.heads[0].startswith(f"CONNECT localhost:{platform.port} ".encode())
+    assert b"proxy-authorization: basic dGlsbDpodXNo" in tunnel.heads[0].replace(b"P", b"p").replace(
+        b"Authorization: B", b"authorization: b"
+    )
+    assert b"Bearer" not in tunnel.heads[0]
+
+
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
+async def test_f45_a_proxy_that_refuses_got_nothing_of_ours(certificates: Certificates, status: str) -> None:
+    tunnel = Tunnel(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+    async with listening(tunnel.serve, None) as port:
+        client = await through(certificates, Proxy(f"http://127.0.0.1:{port}"))
+        error = await not_sent(client, "https://localhost:1/x")
+        await client.close()
+    assert error.code == "PROXY"
+    assert str(error) == f"the proxy refuses: {status}"
+
+
+async def test_f45_a_proxy_that_opens_the_envelope_is_not_accepted(certificates: Certificates) -> None:
+    async with scripted(Certificates(trustme.CA(), *[certificates.folder] * 4)) as stranger:
+        tunnel = Tunnel()
+        async with listening(tunnel.serve, None) as port:
+            client = await through(certificates, Proxy(f"http://127.0.0.1:{port}"))
+            error = await not_sent(client, f"https://localhost:{stranger.port}/x")
+            await client.close()
+    assert error.code == "TLS"
+    assert stranger.requests == []
+
+
+async def test_f45_a_proxy_that_is_not_there(certificates: Certificates) -> None:
+    async with listening(Tunnel().serve, None) as port:
+        pass
+    client = await through(certificates, Proxy(f"http://127.0.0.1:{port}"))
+    assert (await not_sent(client, "https://localhost:1/x")).code == "CONNECT"
+    await client.close()
