@@ -51,6 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slow", type=_seconds, default=5.0, metavar="SECONDS", help="fault slow-answers (5)"
     )
     parser.add_argument("--late", type=_seconds, default=5.0, metavar="SECONDS", help="fault late-create (5)")
+    parser.add_argument(
+        "--results",
+        choices=("poll", "stream"),
+        default="poll",
+        help="how bridge.toml lets results come (poll)",
+    )
+    parser.add_argument(
+        "--webhook-port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="results come by webhook to this port instead",
+    )
+    parser.add_argument(
+        "--schedule",
+        type=_schedule,
+        default={},
+        metavar="LIST",
+        help="when events are sent: STATUS=SECONDS+…,…",
+    )
+    parser.add_argument(
+        "--provider", choices=("on", "off"), default="off", help="a service provider for QR (off)"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -79,6 +102,10 @@ def main(arguments: argparse.Namespace) -> int:
         token_life=arguments.token_life,
         slow=arguments.slow,
         late=arguments.late,
+        results="webhook" if arguments.webhook_port else arguments.results,
+        webhook_port=arguments.webhook_port,
+        schedule=arguments.schedule,
+        provider=arguments.provider == "on",
     )
     try:
         asyncio.run(_serve(options))
@@ -120,6 +147,14 @@ def _bounded(text: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"must be between {least} and {most}")
     return value
+
+
+def _schedule(text: str) -> dict[str, tuple[float, ...]]:
+    try:
+        from nexo_bridge.sandbox.events import parse_schedule
+    except ModuleNotFoundError:
+        return {}  # said by ``main``
+    return parse_schedule(text)
 
 
 def _seconds(text: str) -> float:

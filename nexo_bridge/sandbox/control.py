@@ -33,6 +33,8 @@ class Controlled(Protocol):
     def set_think(self, seconds: float) -> None: ...
     def settle(self) -> int: ...
     def deliver_late(self) -> int: ...
+    def set_webhook(self, url: str | None, secret: str | None = None) -> None: ...
+    def set_schedule(self, text: str) -> None: ...
 
 
 class Control:
@@ -53,6 +55,8 @@ class Control:
             "/think": self._think,
             "/settle": lambda _body: {"captured": sandbox.settle()},
             "/late": lambda _body: {"delivered": sandbox.deliver_late()},
+            "/webhook": self._webhook,
+            "/schedule": self._schedule,
         }
 
     async def handle(self, request: Request) -> Answer:
@@ -94,6 +98,16 @@ class Control:
         else:
             self._sandbox.release(poiid, None if action == "release" else action)
         return self._sandbox.terminals()
+
+    def _webhook(self, body: dict[str, Any]) -> dict[str, Any]:
+        url = _optional(body, "url")
+        self._sandbox.set_webhook(url, _optional(body, "secret"))
+        return {"url": url}
+
+    def _schedule(self, body: dict[str, Any]) -> dict[str, Any]:
+        text = _text(body, "schedule")
+        self._sandbox.set_schedule(text)
+        return {"schedule": text}
 
     def _think(self, body: dict[str, Any]) -> dict[str, float]:
         seconds: Any = body.get("seconds")

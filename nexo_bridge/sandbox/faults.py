@@ -29,6 +29,28 @@ FAULTS: dict[str, str] = {
         "was quicker: the payment stays pending and is approved when the cardholder's time is over. "
         "A fencing cancel is never affected: by contract it wins."
     ),
+    "event-lost": "An event is never sent.",
+    "event-duplicate": "An event is sent once more for each time that is left: `times` 1000 sends it 1001 times.",
+    "event-reorder": (
+        "An event is kept back; it is sent after the next one that is not, and of several the newest first."
+    ),
+    "event-before-create-answer": (
+        "A create is carried out at once; its answer is held back for `--slow` seconds, so that events come first."
+    ),
+    "event-foreign-terminal": (
+        "An event is sent over the channels of all other terminals too, and once more with a device that nobody has."
+    ),
+    "event-unknown-fields": (
+        "An event has fields that the contract does not name, and one of a type it does not name comes before it."
+    ),
+    "event-unknown-status": "Before an event comes another with a status that the contract does not name.",
+    "event-contradiction": "After a final event comes another with the opposite ending and a higher number.",
+    "event-late-approval": (
+        "A payment that ended without approval is approved `--late` seconds later, in the ledger too: offline upload."
+    ),
+    "drop-stream": "Instead of an event the stream's connection is closed; the event is sent after it is resumed.",
+    "invalid-resume": "A resume point is refused with 410 `RESUME_INVALID`, as if it were too old.",
+    "backlog": "A stream that is opened first gets 10 000 events of payments that nobody knows any more.",
 }
 """Name → what exactly happens, each time the fault is used up once."""
 

@@ -90,6 +90,9 @@ class Front:
                 if request is None:
                     return
                 answer = await self._answer(request)
+                if answer.upgrade is not None:
+                    await answer.upgrade(reader, writer, connection.trailing_data[0])
+                    return
                 if not await _write_answer(connection, writer, answer):
                     return
                 if connection.our_state is not h11.DONE:

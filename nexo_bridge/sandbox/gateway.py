@@ -18,6 +18,7 @@ from nexo_bridge.sandbox.faults import Faults
 from nexo_bridge.sandbox.ledger import Method, Transaction
 from nexo_bridge.sandbox.oauth import OAuthError, TokenOffice
 from nexo_bridge.sandbox.operations import Platform
+from nexo_bridge.sandbox.provider import Spi
 from nexo_bridge.sandbox.routes import Base, Route, find_route
 from nexo_bridge.sandbox.wire import Answer, Handler, PlatformError, Request, Wire, json_answer
 
@@ -54,6 +55,8 @@ class Gateway:
         self._clock = clock
         self._delays = delays
         self._late: list[tuple[Timer, Callable[[], None]]] = []
+        self.spi: Spi | None = None
+        """The way to the service provider, where there is one."""
 
     def handler(self, base: Base) -> Handler:
         """What serves ``base``."""
@@ -67,6 +70,17 @@ class Gateway:
             return await self._call(route, parameters, request)
 
         return handle
+
+    def device(self, request: Request) -> str:
+        """Serial of the device whose token and certificate these are.
+
+        Raises:
+            PlatformError: either is missing or not good, or they are of different devices.
+        """
+        serial = self._device_of(request)
+        if self._certified(request) != serial:
+            raise PlatformError(403, "FORBIDDEN", "Token and certificate are of different devices")
+        return serial
 
     async def without_certificate(self, request: Request) -> Answer:
         """What serves the ``api`` base: no session that works there can be had from this sandbox yet."""
@@ -128,9 +142,7 @@ class Gateway:
         return self._platform.terminals[serial].poiid
 
     async def _call(self, route: Route, parameters: dict[str, str], request: Request) -> Answer:
-        serial = self._device_of(request)
-        if self._certified(request) != serial:
-            raise PlatformError(403, "FORBIDDEN", "Token and certificate are of different devices")
+        serial = self.device(request)
         call = _Call(route, parameters, request, serial, self._poiid(serial))
         if route.verb == "countries":  # the probe is no payment: faults wait for a call that is
             return json_answer([{"code": code, "display": name} for code, name in COUNTRIES])
@@ -140,7 +152,18 @@ class Gateway:
             answer = self._perform(call)
         except PlatformError as refused:
             answer = refused.answer()
+        if call.route.name == "create_qr":
+            answer = await self._provided(call, answer)
         return await self._spoil(call, answer)
+
+    async def _provided(self, call: _Call, answer: Answer) -> Answer:
+        """A create that was just taken waits for its provider's code; one that was lost is served all the same."""
+        current = self._platform.terminals[call.serial].current
+        if self.spi is None or current is None or not current.provided or current.qr_code is not None:
+            return answer
+        current.qr_code = {}  # asked once, also if the create is repeated meanwhile
+        await self.spi.ask(current)
+        return json_answer(current.answer(), answer.status) if answer.status in {200, 201} else answer
 
     def _due(self, call: _Call, fault: str) -> bool:
         due = self._faults.take(fault, call.poiid, call.route.name)
@@ -151,7 +174,8 @@ class Gateway:
     async def _spoil(self, call: _Call, answer: Answer) -> Answer:
         if answer.wire is not Wire.SEND:
             return answer
-        if self._due(call, "slow-answers"):
+        early = call.route.verb == "create" and self._due(call, "event-before-create-answer")
+        if early or self._due(call, "slow-answers"):
             await pause(self._clock, self._delays.slow)
         wire = Wire.SEND
         if self._due(call, "reset"):

@@ -5,6 +5,7 @@ De-duplication is off by default, so that a create sent twice is two rows and tw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -33,6 +34,8 @@ class Transaction:
         captured: settled with the acquirer, so that a cancel comes too late.
         unstoppable: a stop was accepted but will not act (fault ``late-approval-after-cancel``).
         first_answer: the answer as it was just after the create (fault ``stale-reads``).
+        provided: a service provider tells how it goes, not the cardholder at the terminal.
+        heard: is told of every move.
     """
 
     transaction_id: str
@@ -59,6 +62,8 @@ class Transaction:
     captured: bool = False
     unstoppable: bool = False
     first_answer: dict[str, Any] = field(default_factory=dict)
+    provided: bool = False
+    heard: Callable[[Transaction], None] | None = field(default=None, repr=False)
 
     @property
     def final(self) -> bool:
@@ -77,6 +82,8 @@ class Transaction:
         self.events.append(
             {"sequence": len(self.events) + 1, "status": status, "occurredAt": self.updated_at}
         )
+        if self.heard is not None:
+            self.heard(self)
 
     def answer(self, *, events: bool = False) -> dict[str, Any]:
         """The transaction as every answer of the platform shows it; ``events`` as card reads have them."""

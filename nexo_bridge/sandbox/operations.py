@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from io import BytesIO
 
@@ -26,16 +26,28 @@ class Platform:
     """Terminals by serial number and the ledger behind them.
 
     Raises ``PlatformError`` from every operation, with the statuses and codes of ``docs/ppaas-contract.md``.
+
+    Attributes:
+        provided: QR payments that the customer scans get their code and their progress from a service provider.
     """
 
     def __init__(
-        self, clock: Clock, pace: Pace, devices: Mapping[str, str], *, dedup: bool, seed: int | None
+        self,
+        clock: Clock,
+        pace: Pace,
+        devices: Mapping[str, str],
+        *,
+        dedup: bool,
+        seed: int | None,
+        heard: Callable[[Transaction], None] | None = None,
     ) -> None:
         self._clock = clock
         self._pace = pace
         self._random = random.Random(seed)
         self._dedup = dedup
+        self._heard = heard
         self.ledger = Ledger()
+        self.provided = False
         self.terminals: dict[str, Terminal] = {
             serial: Terminal(poiid, serial, clock, pace, lambda: self._letters(6))
             for poiid, serial in devices.items()
@@ -76,7 +88,9 @@ class Platform:
             fingerprint=body.model_dump_json(),
             instrument={"brand": body.payment_type, "entryMode": "SCANNED"},
         )
-        if not scanned:
+        if not scanned and self.provided:
+            transaction.provided = True
+        elif not scanned:
             content = f"https://pay.sandbox.invalid/{transaction.transaction_id}"
             transaction.qr_code = {
                 "content": content,
@@ -98,6 +112,7 @@ class Platform:
             refusal = self._refusal(terminal, new)
         if refusal is not None:
             raise PlatformError(422, refusal, "This create is refused")
+        new.heard = self._heard
         new.move("PENDING", self._clock.now())
         new.first_answer = new.answer()
         self.ledger.add(new)
@@ -161,6 +176,7 @@ class Platform:
             original=target.transaction_id,
             authorised=amount,
         )
+        cancel.heard = self._heard
         cancel.move("APPROVED", self._clock.now())
         cancel.first_answer = cancel.answer()
         self.ledger.add(cancel)

@@ -10,23 +10,29 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.sandbox import settings_file
-from nexo_bridge.sandbox.certificates import Authority
+from nexo_bridge.sandbox.certificates import Authority, KeyPair
 from nexo_bridge.sandbox.clock import Clock, LoopClock
 from nexo_bridge.sandbox.control import Control
+from nexo_bridge.sandbox.events import Events, Schedule, parse_schedule
 from nexo_bridge.sandbox.faults import Faults
 from nexo_bridge.sandbox.front import Front, server_tls
 from nexo_bridge.sandbox.gateway import Delays, Gateway
 from nexo_bridge.sandbox.oauth import TokenOffice
 from nexo_bridge.sandbox.operations import Platform
+from nexo_bridge.sandbox.provider import Provider, Spi
+from nexo_bridge.sandbox.stream import PATH as STREAM_PATH
+from nexo_bridge.sandbox.stream import Streams
 from nexo_bridge.sandbox.terminals import Pace, Terminal
-from nexo_bridge.sandbox.wire import Handler
+from nexo_bridge.sandbox.webhooks import Target, Webhooks
+from nexo_bridge.sandbox.wire import Answer, Handler, Request
 
 _log = logging.getLogger(__name__)
 _CERTIFICATES = "certificates"
+WEBHOOK_PATH = "/ppaas/events/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,11 @@ class Options:
         limit: seconds after which an unpaid transaction expires.
         dedup: whether creates with one key are merged.
         seed: makes transaction ids and approval codes the same in every run.
-        slow, late: seconds of the faults ``slow-answers`` and ``late-create``.
+        slow, late: seconds of the faults ``slow-answers`` and ``late-create``, and of those of events like them.
+        results: how ``bridge.toml`` lets results come.
+        webhook_port: where ``bridge.toml`` lets its webhook listen, and the sandbox calls it; 0: nowhere.
+        schedule: when events are sent; see ``events.Schedule``.
+        provider: whether QR payments that the customer scans are a service provider's.
         clock: what time it is and what rings when.
     """
 
@@ -59,6 +69,10 @@ class Options:
     token_life: int = 300
     slow: float = 5.0
     late: float = 5.0
+    results: Literal["poll", "stream", "webhook"] = "poll"
+    webhook_port: int = 0
+    schedule: Schedule = field(default_factory=dict)
+    provider: bool = False
     clock: Clock = field(default_factory=LoopClock)
 
 
@@ -70,6 +84,9 @@ class _State:
     authority: Authority
     with_certificate: ssl.SSLContext
     without_certificate: ssl.SSLContext
+    calling: ssl.SSLContext
+    webhook: settings_file.WebhookEntry | None
+    secret: bytes
     entries: tuple[settings_file.TerminalEntry, ...]
     key: bytes
 
@@ -84,6 +101,10 @@ class Sandbox:
         config_path: a ``bridge.toml`` ready for a bridge.
         poiids: the terminals.
         authority: issues further certificates, expired ones too; its methods block.
+        events: the logs of events.
+        streams: who reads them.
+        webhooks: sends them where ``set_webhook`` says.
+        provider: the service provider, None without one.
     """
 
     api_url: str
@@ -91,6 +112,9 @@ class Sandbox:
     control_url: str
     config_path: Path
     authority: Authority
+    streams: Streams
+    webhooks: Webhooks
+    provider: Provider | None = None
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -98,8 +122,12 @@ class Sandbox:
         self.poiids = tuple(self._devices)
         self._pace = Pace(self.options.think, self.options.limit)
         self._faults = Faults()
+        serials = {serial: poiid for poiid, serial in self._devices.items()}
+        clock, seed = self.options.clock, self.options.seed
+        self.events = Events(clock, self._faults, serials, seed=seed, late=self.options.late)
+        self.events.schedule = self.options.schedule
         self._platform = Platform(
-            self.options.clock, self._pace, self._devices, dedup=self.options.dedup, seed=self.options.seed
+            clock, self._pace, self._devices, dedup=self.options.dedup, seed=seed, heard=self.events.moved
         )
         self._fronts: list[Front] = []
         self._gateway: Gateway | None = None
@@ -120,6 +148,12 @@ class Sandbox:
         self._office = TokenOffice(state.key, self._devices.values(), options.clock, options.token_life)
         delays = Delays(options.slow, options.late)
         gateway = self._gateway = Gateway(self._platform, self._office, self._faults, options.clock, delays)
+        terminals = self._platform.terminals
+        self.streams = Streams(
+            self.events, self._faults, gateway.device, lambda serial: terminals[serial].poiid
+        )
+        self.webhooks = Webhooks(options.clock, lambda: state.calling)
+        self.events.listen(self.webhooks.send)
         mutual, plain = state.with_certificate, state.without_certificate
         try:
             self.bases = {
@@ -128,15 +162,23 @@ class Sandbox:
                     gateway.handler("device_auth"), mutual, options.device_auth_port
                 ),
                 "api": await self._listen(gateway.without_certificate, plain, options.api_port),
-                "device_api": await self._listen(gateway.handler("device_api"), mutual, options.port),
+                "device_api": await self._listen(self._with_stream(gateway), mutual, options.port),
             }
+            if options.provider:
+                await self._begin_provider(gateway)
             self.control_url = await self._listen(Control(self).handle, None, options.control_port)
         except OSError as fault:
             await self.close()
             raise ConfigurationError(f"--port: cannot listen on {options.host}: {fault}") from fault
         self.api_url = self.bases["device_api"]
         self.config_path = state.folder / "bridge.toml"
-        text = settings_file.render(self.bases, f"{_CERTIFICATES}/ca.pem", state.entries)
+        text = settings_file.render(
+            self.bases, f"{_CERTIFICATES}/ca.pem", state.entries, options.results, state.webhook
+        )
+        if state.webhook is not None:
+            self.set_webhook(
+                f"https://127.0.0.1:{state.webhook.port}{WEBHOOK_PATH}", state.secret.decode("ascii")
+            )
         await asyncio.to_thread(settings_file.write, self.config_path, text)
         _log.info("sandbox with %d terminals; state in %s", len(self.poiids), state.folder)
 
@@ -144,6 +186,9 @@ class Sandbox:
         """Stop everything; harmless when it was never started."""
         if self._gateway is not None:
             self._gateway.close()
+            await self.webhooks.close()
+        if self.provider is not None:
+            await self.provider.close()
         for front in self._fronts:
             await front.close()
         self._fronts.clear()
@@ -222,6 +267,19 @@ class Sandbox:
         """Let the creates that ``late-create`` keeps back arrive now; how many there were."""
         return self._gateway.deliver_late() if self._gateway is not None else 0
 
+    def set_webhook(self, url: str | None, secret: str | None = None) -> None:
+        """Send events to ``url`` from now on, signed with ``secret`` if there is one; None: send none.
+
+        Raises:
+            ValueError: not an https URL.
+        """
+        key = None if secret is None else secret.encode()
+        self.webhooks.register(None if url is None else Target(url, key))
+
+    def set_schedule(self, text: str) -> None:
+        """Change when events are sent; see ``events.parse_schedule``."""
+        self.events.schedule = parse_schedule(text)
+
     def renew_secret(self, poiid: str) -> None:
         """Void the client secret of a terminal, as an operator at the portal does."""
         assert self._office is not None
@@ -238,6 +296,10 @@ class Sandbox:
         folder.mkdir(parents=True, exist_ok=True)
         authority = Authority(folder / _CERTIFICATES)
         server = authority.server(sorted({self.options.host, "127.0.0.1", "::1", "localhost"}))
+        calling = ssl.create_default_context(cafile=str(authority.root.certificate))
+        platform = authority.client("platform", "PLATFORM")
+        calling.load_cert_chain(platform.certificate, platform.key)
+        derived = hashlib.sha256(b"webhook" + authority.root.key.read_bytes()).hexdigest().encode()
         ca = authority.root.certificate
         entries = []
         for poiid, serial in self._devices.items():
@@ -249,9 +311,34 @@ class Sandbox:
             authority,
             server_tls(server, ca, client_certificate=ssl.CERT_REQUIRED),
             server_tls(server, ca, client_certificate=ssl.CERT_NONE),
+            calling,
+            self._webhook_files(folder, server, derived) if self.options.webhook_port else None,
+            derived,
             tuple(entries),
             hashlib.sha256(authority.root.key.read_bytes()).digest(),
         )
+
+    def _webhook_files(self, folder: Path, server: KeyPair, secret: bytes) -> settings_file.WebhookEntry:
+        path = folder / _CERTIFICATES / "webhook.secret"
+        path.touch(mode=0o600)
+        path.write_bytes(secret)
+        names = (f"{_CERTIFICATES}/{one.name}" for one in (server.certificate, server.key, path))
+        return settings_file.WebhookEntry(self.options.webhook_port, *names)
+
+    def _with_stream(self, gateway: Gateway) -> Handler:
+        calls = gateway.handler("device_api")
+
+        async def handle(request: Request) -> Answer:
+            return await (self.streams.handle(request) if request.path == STREAM_PATH else calls(request))
+
+        return handle
+
+    async def _begin_provider(self, gateway: Gateway) -> None:
+        self.provider = Provider(self.options.clock, self._pace)
+        spi = gateway.spi = Spi(self._platform)
+        spi.url = await self._listen(self.provider.handle, None, 0)
+        spi.callback = await self._listen(spi.handle, None, 0)
+        self._platform.provided = True
 
     async def _listen(self, handler: Handler, tls: ssl.SSLContext | None, port: int) -> str:
         front = Front(handler, tls)

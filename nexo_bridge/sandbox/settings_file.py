@@ -18,7 +18,23 @@ class TerminalEntry:
     key: str
 
 
-def render(bases: Mapping[str, str], ca: str, terminals: Sequence[TerminalEntry]) -> str:
+@dataclass(frozen=True, slots=True)
+class WebhookEntry:
+    """The ``[webhook]`` table."""
+
+    port: int
+    certificate: str
+    key: str
+    secret: str
+
+
+def render(
+    bases: Mapping[str, str],
+    ca: str,
+    terminals: Sequence[TerminalEntry],
+    results: str = "poll",
+    webhook: WebhookEntry | None = None,
+) -> str:
     """The file's text. ``bases`` has ``auth``, ``device_auth``, ``api`` and ``device_api``."""
     lines = [
         "# Written by `nexo-bridge sandbox` at every start; relative paths are relative to this file's folder.",
@@ -36,6 +52,15 @@ def render(bases: Mapping[str, str], ca: str, terminals: Sequence[TerminalEntry]
         *(f"{name} = {_string(url)}" for name, url in bases.items()),
         f"ca = {_string(ca)}",
     ]
+    if webhook is not None:
+        lines += [
+            "",
+            "[webhook]",
+            f"port = {webhook.port}",
+            f"certificate = {_string(webhook.certificate)}",
+            f"key = {_string(webhook.key)}",
+            f"secret = {_string(webhook.secret)}",
+        ]
     for terminal in terminals:
         lines += [
             "",
@@ -45,6 +70,8 @@ def render(bases: Mapping[str, str], ca: str, terminals: Sequence[TerminalEntry]
             f"certificate = {_string(terminal.certificate)}",
             f"key = {_string(terminal.key)}",
         ]
+        if results != "poll":
+            lines.append(f"results = {_string(results)}")
     return "\n".join(lines) + "\n"
 
 

@@ -62,10 +62,20 @@ class Terminal:
         """Ask the cardholder to pay; the terminal must be idle."""
         assert self.current is None
         self.current = transaction
-        self.screen = {"content": transaction.qr_code["content"]} if transaction.qr_code else {}
+        self.show(transaction)
         self._expiry = self._clock.call_later(self._pace.limit, lambda: self.end(transaction, EXPIRED))
-        if not self.held:
+        if not self.held and not transaction.provided:
             self._think(transaction)
+
+    def show(self, transaction: Transaction) -> None:
+        """Put the code of what runs here on the screen, if it has one."""
+        if self.current is transaction:
+            self.screen = {"content": transaction.qr_code["content"]} if transaction.qr_code else {}
+
+    def stage(self, transaction: Transaction, status: str) -> None:
+        """The customer gets on with ``transaction``."""
+        transaction.presented = True
+        transaction.move(status, self._clock.now())
 
     def hold(self) -> None:
         """Make this cardholder, and the next ones, wait for ``release``."""
@@ -108,17 +118,13 @@ class Terminal:
     def _think(self, transaction: Transaction) -> None:
         seconds = self._pace.think + ending_of(transaction.amount).extra_seconds
         for share, status in _STAGES[transaction.method]:
-            stage = partial(self._stage, transaction, status)
+            stage = partial(self.stage, transaction, status)
             self._steps.append(self._clock.call_later(seconds * share, stage))
         end = partial(self._act, transaction)
         self._steps.append(self._clock.call_later(seconds, end))
 
     def _act(self, transaction: Transaction) -> None:
         self.end(transaction, ending_of(transaction.amount))
-
-    def _stage(self, transaction: Transaction, status: str) -> None:
-        transaction.presented = True
-        transaction.move(status, self._clock.now())
 
     def _stand_still(self) -> None:
         for step in self._steps:

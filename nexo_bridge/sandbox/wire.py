@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
+
+Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
 
 
 class Wire(Enum):
@@ -44,13 +47,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer and its fate."""
+    """One answer and its fate; ``upgrade`` takes the connection over, with what was read of it too far."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     wire: Wire = Wire.SEND
+    upgrade: Upgrade | None = None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
