@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "sandbox": {"errors"},
     "pos": {*WORDS, "nexo"},
     "conversation": {*WORDS, "nexo", "pos", "sandbox", "runtime", "adapters", "policy"},
-    "cli": {*WORDS, "nexo", "pos", "sandbox", "runtime", "conversation", "adapters", "core"},
+    "demo": {*WORDS, "nexo", "pos", "runtime"},
+    "cli": {*WORDS, "nexo", "pos", "sandbox", "runtime", "conversation", "demo", "adapters", "core"},
 }
 """Package → what it may import besides itself. Everything points down; what is not here is a new room: think first."""
 

@@ -1,0 +1,1 @@
+"""The main job on the embedded sandbox, shown on one screen and checked."""
