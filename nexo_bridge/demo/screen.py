@@ -10,16 +10,15 @@ from typing import TextIO
 
 import segno
 
-_WIDTH = 98
 _COLOURS = {"good": "32", "bad": "31", "dim": "2", "bold": "1"}
 
 
 class Screen:
     """Writes to one stream; colours only where a person looks at it."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream
-        self._coloured = stream.isatty() and "NO_COLOR" not in os.environ
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
         self._begun = time.monotonic()
 
     def line(self, text: str = "", style: str | None = None) -> None:
