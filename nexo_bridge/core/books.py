@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.course import Course
-from nexo_bridge.core.sameness import Claim, same_sale
+from nexo_bridge.core.sameness import Claim, sale_name
 from nexo_bridge.core.sessions import Sessions
 from nexo_bridge.core.source import Source
 
@@ -60,15 +60,10 @@ class Books:
         if claim.sale is None:
             return None
         for other in self._older_claims(claim):
-            if other.sale == claim.sale and same_sale(other.message, claim.message):
+            if other.sale == claim.sale:
                 return other.service_id
         for course in self.unresolved():
-            request = course.exchange.request
-            data = getattr(request.body, "sale_data", None)
-            if data is None:
-                continue
-            name = did.sale_of(request.header.sale_id, data.sale_transaction_id.transaction_id)
-            if name == claim.sale and same_sale(request, claim.message):
+            if sale_name(course.exchange.request) == claim.sale:
                 return course.exchange.received.service_id
         return None
 
@@ -92,8 +87,14 @@ class Books:
     def find(
         self, sale_id: str, poi_id: str, service_id: str | None, category: str | None = None
     ) -> Claim | Course | None:
-        """What is running for a pair: the one named, else the newest. ``category`` must fit where it is given."""
-        running: list[Claim | Course] = [*self.claims.values(), *reversed(self.unresolved())]
+        """What is running for a pair: the one named, else what holds the terminal, or will, else the newest parked.
+
+        ``category`` must fit where it is given.
+        """
+        courses = self.unresolved()[::-1]
+        holding = [course for course in courses if not course.frees_terminal()]
+        freeing = [course for course in courses if course.frees_terminal()]
+        running: list[Claim | Course] = [*holding, *self.claims.values(), *freeing]
         for one in running:
             ids = (one.sale_id, one.poi_id) if isinstance(one, Claim) else _ids(one)
             service = one.service_id if isinstance(one, Claim) else one.exchange.received.service_id
@@ -102,19 +103,20 @@ class Books:
                 return one
         return None
 
-    def forget_source(self, source: Source) -> None:
-        """A connection is gone: nobody waits there any more."""
+    def forget_source(self, source: Source) -> list[str]:
+        """A connection is gone: nobody waits there any more. The ids of exchanges that are over with it."""
         for claim in self.claims.values():
             if source in claim.sources:
                 claim.sources.remove(source)
         for course in list(self.courses.values()):
             course.gone(source)
-            self.tidy(course)
+        return [course.id for course in list(self.courses.values()) if self.tidy(course)]
 
-    def tidy(self, course: Course) -> None:
-        """Let a course go that has nothing left to hear."""
+    def tidy(self, course: Course) -> bool:
+        """Let a course go that has nothing left to hear; whether it went."""
         if course.over:
             self.courses.pop(course.exchange.id, None)
+        return course.over
 
     def reset(self) -> Waiting:
         """Forget what the journal knows better; claims stay, because their look-ups still come back."""

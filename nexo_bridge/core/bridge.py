@@ -19,7 +19,7 @@ from nexo_bridge.core.books import Books
 from nexo_bridge.core.counter import Counter
 from nexo_bridge.core.course import Course
 from nexo_bridge.core.exchange import Exchange, State, advance, fold
-from nexo_bridge.core.journal import History, Query, Stamp
+from nexo_bridge.core.journal import History, Stamp
 from nexo_bridge.core.news import News
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.resolution import resolve
@@ -140,7 +140,7 @@ class Bridge:
             case Written():
                 yield from self._written(stamp, event)
             case PosGone():
-                self._books.forget_source(event.source)
+                yield from (Forget(exchange) for exchange in self._books.forget_source(event.source))
             case JournalBroke():
                 yield from self._broke(event)
             case Started():
@@ -184,10 +184,7 @@ class Bridge:
             yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
         else:
             self._books.claims[claim.id] = claim
-            queries = [Query(refs=(("key", claim.key),))]
-            if claim.sale is not None:
-                queries.append(Query(refs=(("sale", claim.sale),), since=stamp.wall - self._policy.keys_kept))
-            yield Lookup(claim.id, tuple(queries))
+            yield Lookup(claim.id, sameness.queries(claim, stamp.wall - self._policy.keys_kept))
         if event.ack is not None and twin is not None:
             yield Accept(event.source, event.ack, twin.id)
 
@@ -208,13 +205,10 @@ class Bridge:
             yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
             return
         session = self._books.sessions.get(claim.sale_id, claim.poi_id)
-        by_key, by_sale = (
-            _folded(event.results[0]),
-            _folded(event.results[1] if len(event.results) > 1 else ()),
-        )
+        same, by_key, *rest = (_folded(histories) for histories in event.results)
+        by_sale = rest[0] if rest else []
         try:
-            since = stamp.wall - self._policy.keys_kept
-            repeated = sameness.repeat_of(claim, by_key, session.id if session else "", since)
+            repeated = sameness.repeat_of(claim, same, by_key, session.id if session else "")
             if repeated is not None:
                 yield from self._repeat(stamp, claim, repeated)
             elif claim.sources:
@@ -237,7 +231,7 @@ class Bridge:
         running = self._books.same_sale(claim)
         if running is not None and policy.repeat_sale == "refuse":
             raise sameness.running_sale(running)
-        sameness.refuse_paid_sale(claim, by_sale, policy)
+        sameness.refuse_paid_sale(by_sale, policy)
         holder = self._books.holder(claim.poi_id, claim)
         if holder is not None:
             raise sameness.busy(holder.service_id, holder.sale_id, policy)
@@ -288,7 +282,7 @@ class Bridge:
             category=claim.message.header.message_category,
             service_id=claim.service_id,
             digest=claim.digest,
-            session="" if claim.sale is not None or session is None else session.id,
+            session="" if claim.has_sale or session is None else session.id,
             role="sale",
             n=0,
         )
@@ -419,9 +413,10 @@ def _received(
 
 
 def _refs(claim: Claim, received: did.Received) -> did.Refs:
-    """Names under which the exchange is found again. A mismatch has its key only: its ServiceID is another's."""
-    refs = [("key", claim.key)]
+    """Names under which the exchange is found again. A mismatch has its own body's only: its key is another's."""
+    refs = [("key", did.request_of(claim.key, claim.digest))]
     if not received.mismatch:
+        refs.append(("key", claim.key))
         refs.append(("service", did.service_of(claim.sale_id, claim.poi_id, claim.service_id)))
     if not received.refused:
         refs.append(("pair", did.pair_of(claim.sale_id, claim.poi_id)))

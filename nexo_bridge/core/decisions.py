@@ -233,6 +233,11 @@ def key_of(header: MessageHeader) -> str:
     return json.dumps(parts, ensure_ascii=False)
 
 
+def request_of(key: str, digest: str) -> str:
+    """Name of one request: its key and its body. It is told from the key alone by its length."""
+    return json.dumps([*json.loads(key), digest], ensure_ascii=False)
+
+
 def pair_of(sale_id: str, poi_id: str) -> str:
     """Name of a SaleID/POIID pair, unambiguous whatever the ids contain."""
     return json.dumps([sale_id, poi_id], ensure_ascii=False)
@@ -243,6 +248,6 @@ def service_of(sale_id: str, poi_id: str, service_id: str) -> str:
     return json.dumps([sale_id, poi_id, service_id], ensure_ascii=False)
 
 
-def sale_of(sale_id: str, transaction_id: str) -> str:
-    """Name of one SaleTransactionID of a Sale System."""
-    return json.dumps([sale_id, transaction_id], ensure_ascii=False)
+def sale_of(sale_id: str, transaction_id: str, *terms: str) -> str:
+    """Name of one SaleTransactionID of a Sale System, asked for on these terms."""
+    return json.dumps([sale_id, transaction_id, *terms], ensure_ascii=False)

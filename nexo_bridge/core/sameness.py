@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.exchange import Exchange
+from nexo_bridge.core.journal import Query
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import Refusal, RepeatMismatch, TerminalBusy
 from nexo_bridge.nexo import messages as nexo
@@ -41,7 +41,6 @@ class Claim:
 
     Attributes:
         key: rule R3's key.
-        sale: (type, amount, currency) of a sale that may be charged once only; None where the rule does not hold.
         sources: who waits for the answer, newest last.
         aborted: ServiceID of an Abort that came first.
     """
@@ -76,34 +75,51 @@ class Claim:
         return self.message.header.service_id or ""
 
     @property
+    def has_sale(self) -> bool:
+        """Whether its body has a SaleTransactionID."""
+        return isinstance(getattr(self.message.body, "sale_data", None), nexo.SaleData)
+
+    @property
     def sale(self) -> str | None:
-        """Name of its SaleTransactionID, None if it has none."""
-        data = getattr(self.message.body, "sale_data", None)
-        if not isinstance(data, nexo.SaleData):
-            return None
-        return did.sale_of(self.sale_id, data.sale_transaction_id.transaction_id)
+        """Name of the sale it may charge once only, see ``sale_name``."""
+        return sale_name(self.message)
 
 
-def repeat_of(claim: Claim, known: Iterable[Exchange], session: str, since: float = 0.0) -> Exchange | None:
+def queries(claim: Claim, since: float) -> tuple[Query, ...]:
+    """What the journal is asked before ``claim`` is judged: the very same request, its key, its sale.
+
+    One exchange each is enough, so nothing that was refused meanwhile can hide it. ``since`` is the wall time before
+    which a ServiceID or a paid sale counts as free again; the very same body never does.
+    """
+    asked = [
+        Query(refs=(("key", did.request_of(claim.key, claim.digest)),), limit=1),
+        Query(refs=(("key", claim.key),), since=since, limit=1),
+    ]
+    if claim.sale is not None:
+        asked.append(Query(refs=(("sale", claim.sale),), since=since))
+    return tuple(asked)
+
+
+def repeat_of(
+    claim: Claim, same: Iterable[Exchange], key: Iterable[Exchange], session: str
+) -> Exchange | None:
     """The exchange whose stored answer this request gets again; None if it is a new one.
 
     Args:
         claim: the request.
-        known: exchanges with its key, newest first, as the journal has them.
+        same: exchanges with its key and body, newest first.
+        key: exchanges with its key, newest first; mismatches are not among them.
         session: id of the login session now, empty without one.
-        since: wall time before which a ServiceID counts as free again; the very same body never does.
 
     Raises:
         RepeatMismatch: its ServiceID belongs to another request of this session.
     """
-    others = []
-    for exchange in known:
-        if exchange.received.digest == claim.digest:
-            return exchange
-        if not exchange.received.mismatch and exchange.received_at >= since:
-            others.append(exchange)
-    if others and (others[0].unresolved or others[0].received.session == session):
-        raise mismatch(claim)
+    for exchange in same:
+        return exchange
+    for exchange in key:
+        if exchange.unresolved or exchange.received.session == session:
+            raise mismatch(claim)
+        break
     return None
 
 
@@ -115,21 +131,17 @@ def mismatch(claim: Claim) -> RepeatMismatch:
     )
 
 
-def refuse_paid_sale(claim: Claim, known: Iterable[Exchange], policy: SalePolicy) -> None:
+def refuse_paid_sale(known: Iterable[Exchange], policy: SalePolicy) -> None:
     """Refuse a sale that is already paid.
 
     Raises:
-        SaleRepeatedError: one of ``known`` (same SaleTransactionID) was approved for the same type and amount.
+        SaleRepeatedError: one of ``known`` (the same sale) was approved.
     """
     if policy.repeat_sale == "allow":
         return
     for exchange in known:
         settled = exchange.settled
-        if (
-            settled
-            and settled.result in {"Success", "Partial"}
-            and same_sale(claim.message, exchange.request)
-        ):
+        if settled and settled.result in {"Success", "Partial"}:
             raise SaleRepeatedError(
                 f"This sale is already paid by ServiceID {exchange.received.service_id}."
                 " Ask TransactionStatus; do not charge again."
@@ -155,13 +167,11 @@ class NotAllowedBusyError(TerminalBusy):
     condition = "NotAllowed"
 
 
-def same_sale(one: Message, other: Message) -> bool:
-    """Whether two requests with one SaleTransactionID ask for the same money: type and amount, not a split part."""
-    first, second = _sale_terms(one), _sale_terms(other)
-    return first is not None and first == second
+def sale_name(message: Message) -> str | None:
+    """Name of the sale a request may charge once only: its SaleTransactionID, asked for by this type and amount.
 
-
-def _sale_terms(message: Message) -> tuple[str, Decimal | None, str] | None:
+    The TimeStamp does not count. None where the rule does not hold: no payment, or a part of a split one.
+    """
     body = message.body
     if not isinstance(body, nexo.PaymentRequest):
         return None
@@ -169,4 +179,6 @@ def _sale_terms(message: Message) -> tuple[str, Decimal | None, str] | None:
     if data.split_payment_flag:
         return None
     amounts = body.payment_transaction.amounts_req
-    return data.payment_type, amounts.requested_amount, amounts.currency
+    amount = amounts.requested_amount
+    terms = (data.payment_type, "" if amount is None else f"{amount.normalize():f}", amounts.currency)
+    return did.sale_of(message.header.sale_id, body.sale_data.sale_transaction_id.transaction_id, *terms)
