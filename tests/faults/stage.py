@@ -27,6 +27,7 @@ from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.signals import Command, Raise
 from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.settings import Settings, load_settings
 from nexo_bridge.sandbox.server import Options, Sandbox
@@ -173,11 +174,16 @@ class Stage:
                 clock=self.time,
                 checkpoint=self._checkpoint,
                 observe=observe,
+                channels=self.make_channels(),
             )
         )
         host, _, port = (await self.app.start())[0].rpartition(":")
         self.address = host, int(port)
         await self.settle()
+
+    def make_channels(self) -> Channels | None:
+        """How results come by themselves; overridden where they do."""
+        return None
 
     def _broke(self, reason: str) -> None:
         self.app.runner.journal_broke(reason)
