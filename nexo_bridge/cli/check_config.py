@@ -17,12 +17,10 @@ from nexo_bridge.redaction import printable
 from nexo_bridge.runtime.settings import Reading, read_settings
 from nexo_bridge.runtime.settings_mistakes import setting_name
 from nexo_bridge.runtime.settings_sources import leaves
+from nexo_bridge.runtime.settings_terminals import CertifiedTerminal
 
 WRONG = 78
 """EX_CONFIG of sysexits.h; systemd does not restart after it (RestartPreventExitStatus)."""
-
-RENEW_SOON = 30
-"""Days before the end of a certificate from which on it is noted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +47,8 @@ def _with_credentials(reading: Reading) -> Reading:
     notes: list[str] = []
     for poiid, terminal in reading.settings.terminals.items():
         name = setting_name(("terminals", poiid))
+        if not isinstance(terminal, CertifiedTerminal):
+            continue
         files = certificates.Files(
             name, terminal.certificate, terminal.key, terminal.key_password, reading.settings.platform.ca
         )
@@ -58,12 +58,10 @@ def _with_credentials(reading: Reading) -> Reading:
             mistakes.append(str(error))
             continue
         now = time.time()
-        days = int((identity.not_after.timestamp() - now) // 86400)
         problem = identity.problem(now)
         if problem is not None:
             notes.append(f"{name}.certificate: {problem}; the terminal is out of order until that changes")
-        elif days < RENEW_SOON:
-            notes.append(f"{name}.certificate: valid for {days} more days; renew it")
+        notes += [f"{name}.certificate: {warning}" for warning in identity.warnings(now, terminal.serial)]
     if reading.settings.journal.key_file.exists():
         try:
             Keys.load(reading.settings.journal.key_file)

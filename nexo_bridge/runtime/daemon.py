@@ -16,12 +16,11 @@ from lxml import etree
 
 from nexo_bridge.adapters.control import ControlSocket
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
-from nexo_bridge.adapters.ppaas_http import Bases, Platform, TerminalAccess
-from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.adapters.ppaas_http import Platform, SessionState
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core.journal import Query
 from nexo_bridge.errors import ConfigurationError, JournalFailure
-from nexo_bridge.ppaas.operations import with_paths
+from nexo_bridge.runtime.access import access_of, keys_of, platform_of
 from nexo_bridge.runtime.app import Application, MakeListener
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.control import Desk, Json
@@ -70,19 +69,11 @@ _CERTAINTY = {"fence", "never_created_after", "never_created_reads", "never_crea
 """Settings of the platform that the core takes over at once; addresses and paths wait for a start."""
 
 
-def access_of(settings: Settings) -> dict[str, TerminalAccess]:
-    """How each terminal opens its device session."""
-    return {
-        poiid: TerminalAccess(
-            serial=terminal.serial,
-            certificate=terminal.certificate,
-            key=terminal.key,
-            key_password=terminal.key_password,
-            merchant_name=terminal.merchant_name,
-            user_domain=terminal.user_domain,
-        )
-        for poiid, terminal in settings.terminals.items()
-    }
+def pause_of(state: SessionState) -> float:
+    """Seconds until a session is proved again: in time also for a refresh token that ends when nobody uses it."""
+    if not state.ok:
+        return PROBE_AGAIN
+    return PROBE_PROVED if state.ends_unused is None else min(PROBE_PROVED, max(state.ends_unused / 2, 1.0))
 
 
 class _Daemon:
@@ -106,8 +97,8 @@ class _Daemon:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop.set)
         self._check_parser()
-        keys = await asyncio.to_thread(self._keys)
-        self._platform = await asyncio.to_thread(self._make_platform)
+        keys = await asyncio.to_thread(keys_of, settings)
+        self._platform = await asyncio.to_thread(platform_of, settings, keys)
         journal = settings.journal
         self._journal = await SqliteJournal.open(
             journal.path,
@@ -174,16 +165,6 @@ class _Daemon:
                 )
 
     # -- parts ---------------------------------------------------------------------------------------------------
-
-    def _keys(self) -> Keys:
-        journal = self._settings.journal
-        return Keys.load_or_create(journal.key_file, journal=journal.path)
-
-    def _make_platform(self) -> Platform:
-        platform = self._settings.platform
-        access = access_of(self._settings)
-        bases = Bases(platform.auth, platform.device_auth, platform.api, platform.device_api)
-        return Platform(access, bases, ca=platform.ca, operations=with_paths(platform.paths))
 
     def _make_listeners(self) -> list[MakeListener]:
         return [functools.partial(TcpListener, one) for one in self._settings.listen]
@@ -258,7 +239,7 @@ class _Daemon:
                     log.info("terminal session proved", poiid=poiid, problem=state.problem)
                 else:
                     log.warning("terminal out of order", poiid=poiid, problem=state.problem)
-            await asyncio.sleep(PROBE_PROVED if state.ok else PROBE_AGAIN)
+            await asyncio.sleep(pause_of(state))
 
     async def _prune(self) -> None:
         try:

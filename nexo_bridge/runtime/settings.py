@@ -32,7 +32,6 @@ from nexo_bridge.runtime.settings_sections import (
     Placed,
     Platform,
     Pos,
-    Terminal,
     WireId,
     ordered,
 )
@@ -45,6 +44,7 @@ from nexo_bridge.runtime.settings_sources import (
     read_file,
     reason,
 )
+from nexo_bridge.runtime.settings_terminals import Application, Terminal
 
 Listen: TypeAlias = TcpListen
 """A union told apart by ``kind``, of one member until the other transports come."""
@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     deadlines: Deadlines = Deadlines()
     pos: dict[WireId, Pos] = {}
     webhook: Webhook | None = None
+    application: Application | None = None
     control: Control = Control()
     log: Log = Log()
 
@@ -85,6 +86,16 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{setting_name(('terminals', poiid, 'serial'))}: the same serial as "
                     f"{setting_name(('terminals', first))}; give each terminal its own"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _custom_tokens_are_of_the_demo(self) -> Self:
+        for poiid, terminal in self.terminals.items():
+            if terminal.grant == "custom_token" and self.platform.environment != "demo":
+                name = setting_name(("terminals", poiid, "grant"))
+                raise ValueError(
+                    f'{name}: only the environment "demo" gives custom tokens; write "mtls" or "password"'
                 )
         return self
 

@@ -7,9 +7,9 @@ import json
 import re
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from nexo_bridge.redaction import printable
@@ -45,16 +45,21 @@ def mistakes(error: ValidationError, model: type[BaseModel], origins: Mapping[Pl
 
 
 def _line(details: ErrorDetails, model: type[BaseModel], origins: Mapping[Place, str]) -> str:
-    place: Place = tuple(part for part in details["loc"] if part != "[key]")
+    place, _ = _walk(details["loc"], model)
+    parent = _walk(details["loc"][:-1], model)[1]
     name = variable(place) if origins.get(place) == "environment" else setting_name(place)
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{name}: unknown setting; {_nearest(place, model)}"
+        return f"{name}: unknown setting; {_nearest(place, _fields(parent))}"
     if kind == "missing":
-        return f"{name}: missing; {_example(place, model)}"
+        return f"{name}: missing; {_example(place, _fields(parent))}"
     if kind == "value_error":
         text = str(context["error"])
         return f"{name}: {text}" if name and not text.startswith(f"{name}.") else text
+    if kind == "union_tag_invalid":
+        wanted = " or ".join(context["expected_tags"].rsplit(", ", 1))
+        tag = f'"{printable(str(context["tag"]), 60)}"'
+        return f"{name}.{_tag_name(_walk(details['loc'], model)[1])}: {tag} is not one of the values; write {wanted}"
     if kind == "literal_error":
         return f"{name}: {_found(details)} is not one of the values; write {context['expected']}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
@@ -62,7 +67,7 @@ def _line(details: ErrorDetails, model: type[BaseModel], origins: Mapping[Place,
     if kind in ("tuple_type", "list_type"):
         return f"{name}: must be a list of tables; write [[{setting_name(place)}]]"
     if kind == "too_short":
-        return f"{name}: empty; {_example(place, model)}"
+        return f"{name}: empty; {_example(place, _fields(parent))}"
     wanted = details["msg"].removeprefix("Input ").partition(", unable to")[0]
     return f"{name}: {wanted}; {_found(details)} was found, correct it"
 
@@ -79,16 +84,15 @@ def _found(details: ErrorDetails) -> str:
     return printable(shown, 60)
 
 
-def _nearest(place: Place, model: type[BaseModel]) -> str:
-    known = list(_fields(place[:-1], model))
-    near = difflib.get_close_matches(str(place[-1]), known, 1, 0.6)
+def _nearest(place: Place, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(str(place[-1]), list(known), 1, 0.6)
     if near:
         return f"did you mean {setting_name((*place[:-1], near[0]))}?"
     return f"remove it; known here are {', '.join(known)}"
 
 
-def _example(place: Place, model: type[BaseModel]) -> str:
-    field = _fields(place[:-1], model).get(str(place[-1]))
+def _example(place: Place, known: Mapping[str, Any]) -> str:
+    field = known.get(str(place[-1]))
     examples = field.examples if field is not None else None
     if not examples:
         return "add it"
@@ -98,18 +102,62 @@ def _example(place: Place, model: type[BaseModel]) -> str:
     return f"add {place[-1]} = {json.dumps(example)}"
 
 
-def _fields(place: Place, model: type[BaseModel]) -> Mapping[str, Any]:
-    """Fields of the table at ``place``, by going through the annotations as the values were."""
+def _walk(loc: Place, model: type[BaseModel]) -> tuple[Place, Any]:
+    """Where ``loc`` points in the file and what is declared there.
+
+    pydantic's own words in it are left out: ``[key]``, and the tag by which it chose one class of a union.
+    """
     here: Any = model
-    for part in place:
+    place: list[str | int] = []
+    for part in loc:
+        if part == "[key]":
+            continue
+        members = _members(here)
+        if part in members:
+            here = members[str(part)]
+            continue
+        place.append(part)
         here = _inner(here)
         if isinstance(here, type) and issubclass(here, BaseModel):
             field = here.model_fields.get(str(part))
-            here = field.annotation if field is not None else None
+            # pydantic keeps what stands beside a type apart from it; the tags of a union stand there.
+            here = None if field is None else field.annotation
         else:
             here = get_args(here)[-1 if get_origin(here) is dict else 0] if get_args(here) else None
-    here = _inner(here)
-    return here.model_fields if isinstance(here, type) and issubclass(here, BaseModel) else {}
+    return tuple(place), here
+
+
+def _fields(declared: Any) -> Mapping[str, Any]:
+    """Fields of the table that is ``declared``."""
+    inner = _inner(declared)
+    return inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
+
+
+def _members(declared: Any) -> dict[str, Any]:
+    """The classes of a union told apart by a tag, by their tags; none when it is something else."""
+    if get_origin(declared) is Annotated:
+        declared = get_args(declared)[0]
+    if get_origin(declared) not in (Union, types.UnionType):
+        return {}
+    return {
+        extra.tag: get_args(member)[0]
+        for member in get_args(declared)
+        if get_origin(member) is Annotated
+        for extra in get_args(member)[1:]
+        if isinstance(extra, Tag)
+    }
+
+
+def _tag_name(declared: Any) -> str:
+    """The setting by which the classes of a union are told apart: the one that is a single word in each."""
+    members = [_fields(member) for member in _members(declared).values()]
+    single = (
+        name
+        for name in (members[0] if members else ())
+        if all(len(get_args(fields[name].annotation)) == 1 for fields in members if name in fields)
+        and all(get_origin(fields[name].annotation) is Literal for fields in members if name in fields)
+    )
+    return next(single, "kind")
 
 
 def _inner(annotation: Any) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -58,6 +59,20 @@ def _base_url(text: str, info: ValidationInfo) -> str:
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """Never http, since tokens travel here; what comes below a base belongs to ``[platform.paths]``."""
+
+
+def _proxy(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        url = urlsplit(text)
+        good = url.scheme == "http" and bool(url.hostname) and url.port is not None
+        plain = f"http://{url.netloc}" == text.rstrip("/") and "@" not in url.netloc and text.isprintable()
+    except ValueError:
+        good = plain = False
+    if not good or not plain:
+        raise ValueError("write http://HOST:PORT; user and password belong in the file proxy_credentials")
+    return text.rstrip("/")
 
 
 def _paths(overrides: dict[str, str]) -> dict[str, str]:
@@ -123,40 +138,16 @@ class Platform(Section):
     device_api: BaseUrl
     ca: OptionalCertificate = None
     """PEM bundle the platform's certificates are checked with; None: the system's."""
+    proxy: Annotated[str | None, AfterValidator(_proxy)] = None
+    """What connections to the platform are tunnelled through."""
+    proxy_credentials: OptionalPrivateFile = None
+    """File with ``USER:PASSWORD`` for the proxy."""
     fence: bool = True
     never_created_after: float = Field(default=60.0, ge=0, le=3600)
     never_created_reads: int = Field(default=3, ge=1, le=100)
     never_created_pause: float = Field(default=10.0, ge=0, le=600)
     paths: Annotated[dict[str, str], AfterValidator(_paths)] = {}
     """Row of the operations table → path template used instead."""
-
-
-class TerminalTable(Section):
-    """What every ``[terminals."POIID"]`` has, however its session is opened."""
-
-    default: Literal["card", "qr"] = "card"
-    payment_type: str = Field(default="KB", pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    results: Literal["poll", "stream", "webhook"] = "poll"
-    """How results come by themselves; reads go on beside every channel."""
-    watchdog: float = Field(default=5.0, ge=0.5, le=60)
-    """Seconds without an event after which a payment is read, where ``results`` is not poll."""
-
-
-class MtlsTerminal(TerminalTable):
-    """``[terminals."POIID"]`` whose device session is opened with its client certificate."""
-
-    grant: Literal["mtls"] = "mtls"
-    serial: str = Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$", examples=["1850123456"])
-    certificate: Certificate = Field(examples=["client.pem"])
-    key: PrivateFile = Field(examples=["client.key"])
-    key_password: OptionalPrivateFile = None
-    """File with the key's password; a password itself never stands in the configuration (H39)."""
-    merchant_name: str | None = Field(default=None, min_length=1)
-    user_domain: str | None = Field(default=None, min_length=1)
-
-
-Terminal: TypeAlias = MtlsTerminal
-"""A union told apart by ``grant``, of one member until the other two grants are served."""
 
 
 class Brand(Section):

@@ -21,11 +21,12 @@ from typing import Any
 
 from nexo_bridge.adapters.https import Timeouts
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
-from nexo_bridge.adapters.ppaas_http import Bases, Clock, Platform, TerminalAccess
+from nexo_bridge.adapters.ppaas_http import Clock, Platform
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.signals import Command, Raise
+from nexo_bridge.runtime.access import platform_of
 from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.records import Records
@@ -204,14 +205,8 @@ class Stage:
         await self.begin()
 
     def _platform(self) -> Platform:
-        platform = self.settings.platform
-        access = {
-            poiid: TerminalAccess(terminal.serial, terminal.certificate, terminal.key)
-            for poiid, terminal in self.settings.terminals.items()
-        }
-        bases = Bases(platform.auth, platform.device_auth, platform.api, platform.device_api)
         clock = Clock(wall=self.time.wall, mono=self.time.mono)
-        return Platform(access, bases, ca=platform.ca, clock=clock, timeouts=self.timeouts)
+        return platform_of(self.settings, KEYS, clock=clock, timeouts=self.timeouts)
 
     def _checkpoint(self, name: str) -> None:
         self.reached[name] += 1

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import socket
 import tomllib
-import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.runtime.settings import Settings, load_settings, read_settings
 from nexo_bridge.runtime.settings_sections import Deadlines
+from nexo_bridge.runtime.settings_terminals import MtlsTerminal
 
 DOCUMENTED = Path(__file__).parents[2] / "config" / "nexo-bridge.toml"
 
@@ -67,7 +68,9 @@ def test_a_listener_a_journal_an_environment_and_a_terminal_are_enough(folder: P
     assert settings.journal.key_file == folder / "journal.key"
     assert settings.platform.api.startswith("https://")
     assert settings.terminals["POI00001"].grant == "mtls"
-    assert settings.terminals["POI00001"].certificate == folder / "client.pem"
+    terminal = settings.terminals["POI00001"]
+    assert isinstance(terminal, MtlsTerminal)
+    assert terminal.certificate == folder / "client.pem"
     assert settings.login_required is True
 
 
@@ -302,6 +305,7 @@ def test_credentials_of_systemd_come_first(folder: Path, credentials: Path) -> N
         "POI00001"
     ]
 
+    assert isinstance(terminal, MtlsTerminal)
     assert terminal.key == credentials / "client.key"
     assert terminal.certificate == folder / "client.pem"
 
@@ -327,7 +331,9 @@ def test_each_pos_has_its_own_deadlines_and_habits(folder: Path) -> None:
 
 
 def test_results_by_webhook_need_somewhere_to_come_to(folder: Path) -> None:
-    assert refusal(folder, ENOUGH + 'results = "webhook"\n').startswith('terminals."POI00001".results: there is no')
+    assert refusal(folder, ENOUGH + 'results = "webhook"\n').startswith(
+        'terminals."POI00001".results: there is no'
+    )
 
 
 def test_the_projection_holds_names_of_files_and_nothing_out_of_them(folder: Path) -> None:
@@ -335,6 +341,15 @@ def test_the_projection_holds_names_of_files_and_nothing_out_of_them(folder: Pat
 
     assert "client.key" in shown
     assert "made up" not in shown
+
+
+def classes(annotation: Any) -> Iterator[type]:
+    """The classes that ``annotation`` allows."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, UnionType):
+        for member in get_args(annotation)[: 1 if get_origin(annotation) is Annotated else None]:
+            yield from classes(member)
 
 
 def names(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
@@ -346,10 +361,10 @@ def names(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
             inner, below = get_args(annotation)[1], f"{below}.*"
         elif getattr(annotation, "__origin__", None) is tuple:
             inner = get_args(annotation)[0]
-        elif isinstance(annotation, types.UnionType):
-            inner = get_args(annotation)[0]
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from names(inner, below)
+        members = [member for member in classes(inner) if issubclass(member, BaseModel)]
+        if members:
+            for member in members:
+                yield from names(member, below)
         elif below.endswith("*"):
             yield below.removesuffix(".*"), "*"
         else:
@@ -385,7 +400,8 @@ def test_the_file_that_documents_settings_knows_every_one() -> None:
 @pytest.mark.parametrize("everything", [False, True])
 def test_the_file_that_documents_settings_loads(folder: Path, *, everything: bool) -> None:
     made_up = ("bundle.pem", "client.password", "journal.key", "webhook.pem", "webhook.key", "webhook.secret")
-    for name in (*made_up, "webhook-ca.pem"):
+    secrets = ("proxy.credentials", "user.password", "merchant.token", "application.secret")
+    for name in (*made_up, *secrets, "webhook-ca.pem"):
         (folder / name).write_text("made up", encoding="utf-8")
         (folder / name).chmod(0o600)
     text = DOCUMENTED.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nexo_bridge.runtime.settings_sections import Brand, Deadlines, Journal, Pos, ordered
+from nexo_bridge.runtime.settings_sections import Brand, Deadlines, Journal, Platform, Pos, ordered
 
 NAMES = ("platform_limit", "customer_time", "answer_by", "pos_timeout")
 
@@ -49,3 +49,24 @@ def test_a_qr_brand_may_leave_the_method_to_the_terminal() -> None:
 def test_only_strict_mode_is_served() -> None:
     with pytest.raises(ValidationError):
         Pos.model_validate({"mode": "tolerant"})
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "proxy:3128",
+        "https://proxy:3128",
+        "http://proxy",
+        "http://u:p@proxy:1",
+        "http://p:1/x",
+        "http://p:x",
+        "socks5://p:1",
+    ],
+)
+def test_a_proxy_is_a_host_and_a_port(proxy: str) -> None:
+    base = "https://api.example"
+    bases = {"auth": base, "device_auth": base, "api": base, "device_api": base}
+    with pytest.raises(ValidationError, match="write http://HOST:PORT"):
+        Platform.model_validate({"environment": "demo", **bases, "proxy": proxy})
+    good = Platform.model_validate({"environment": "demo", **bases, "proxy": "http://proxy:3128/"})
+    assert good.proxy == "http://proxy:3128"
