@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 
 from nexo_bridge.sandbox.events import Event, Events
@@ -92,11 +92,13 @@ class Streams:
         writer: asyncio.StreamWriter,
         early: bytes,
     ) -> None:
-        protocol = ServerProtocol()
-        protocol.send_response(protocol.accept(Handshake(request.path, Headers(request.headers))))
-        writer.write(b"".join(protocol.data_to_send()))
-        if protocol.state is not State.OPEN:
+        response = ServerProtocol().accept(Handshake(request.path, Headers(request.headers)))
+        writer.write(response.serialize())
+        if response.status_code != 101:
             return
+        protocol = Protocol(
+            Side.SERVER
+        )  # the front has read the request: from here on there are frames alone
         self.opened += 1
         self._sessions.add(session)
         if self._due("backlog", session.serial):
@@ -115,7 +117,7 @@ class Streams:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _send(
-        self, protocol: ServerProtocol, session: _Session, request: Request, writer: asyncio.StreamWriter
+        self, protocol: Protocol, session: _Session, request: Request, writer: asyncio.StreamWriter
     ) -> None:
         log = self._events.logs[session.serial]
         while protocol.state is State.OPEN and session.position < len(log):
@@ -136,7 +138,7 @@ class Streams:
 
     @staticmethod
     async def _read(
-        protocol: ServerProtocol,
+        protocol: Protocol,
         session: _Session,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -162,7 +164,7 @@ class Streams:
 
     def _written(self, event: Event) -> None:
         for session in self._sessions:
-            if event is self._events.logs[session.serial][-1]:
+            if event in self._events.logs[session.serial][-1:]:
                 session.more.set()
 
     def _due(self, fault: str, serial: str) -> bool:
