@@ -219,13 +219,14 @@ class Course:
             yield self._call(stamp, Purpose.STATUS, calls.status(asking))
 
     def _looked(self, stamp: Stamp, call: UnderWay, outcome: Outcome) -> Iterator[Command]:
+        if not isinstance(outcome, Absent):
+            self._fence.proofs = 0  # absences count in a row only, whatever else was heard in between (R4)
         match outcome:
             case Approved() | Declined() | Pending():
                 yield from self._heard(stamp, call, outcome)
             case Absent() if self._unnamed:
                 yield from self._absence(stamp, call)
             case _:
-                self._fence.proofs = 0
                 yield self._look_later(stamp)
 
     def _heard(

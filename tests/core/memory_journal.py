@@ -33,7 +33,7 @@ class MemoryJournal:
         wanted = set(query.refs)
         matching = [
             history
-            for history in reversed(self._histories())
+            for history in reversed(self.histories())
             if wanted <= {ref for entry in history.entries for ref in entry.refs}
             and history.entries[0].stamp.wall >= query.since
         ]
@@ -41,9 +41,9 @@ class MemoryJournal:
 
     def open_exchanges(self) -> tuple[History, ...]:
         """Begun and not ended, oldest first."""
-        return tuple(one for one in self._histories() if not any(entry.settles for entry in one.entries))
+        return tuple(one for one in self.histories() if not any(entry.settles for entry in one.entries))
 
-    def _histories(self) -> list[History]:
+    def histories(self) -> list[History]:
         by_exchange: dict[str, list[Entry]] = {}
         for entry in self.decisions():
             by_exchange.setdefault(entry.exchange or "", []).append(entry)
