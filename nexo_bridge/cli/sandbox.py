@@ -46,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="the same ids in every run")
     parser.add_argument("--terminals", type=_count, default=3, metavar="N", help="how many (3)")
+    parser.add_argument(
+        "--grant",
+        choices=("mtls", "password", "custom_token"),
+        default="mtls",
+        help="how bridge.toml opens sessions (%(default)s)",
+    )
+    parser.add_argument(
+        "--refresh-life", type=_count, default=900, metavar="SECONDS", help="of a refresh token (900)"
+    )
     parser.add_argument("--token-life", type=_count, default=300, metavar="SECONDS", help="of a token (300)")
     parser.add_argument(
         "--slow", type=_seconds, default=5.0, metavar="SECONDS", help="fault slow-answers (5)"
@@ -100,6 +109,8 @@ def main(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         terminals=arguments.terminals,
         token_life=arguments.token_life,
+        refresh_life=arguments.refresh_life,
+        grant=arguments.grant,
         slow=arguments.slow,
         late=arguments.late,
         results="webhook" if arguments.webhook_port else arguments.results,

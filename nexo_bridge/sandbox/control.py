@@ -33,6 +33,8 @@ class Controlled(Protocol):
     def set_think(self, seconds: float) -> None: ...
     def settle(self) -> int: ...
     def deliver_late(self) -> int: ...
+    def renew_secret(self, poiid: str) -> None: ...
+    def end_sessions(self, poiid: str) -> int: ...
     def set_webhook(self, url: str | None, secret: str | None = None) -> None: ...
     def set_schedule(self, text: str) -> None: ...
 
@@ -53,6 +55,8 @@ class Control:
             "/faults": self._faults,
             "/cardholders": self._cardholders,
             "/think": self._think,
+            "/secrets": self._secrets,
+            "/sessions": lambda body: {"ended": sandbox.end_sessions(_text(body, "poiid"))},
             "/settle": lambda _body: {"captured": sandbox.settle()},
             "/late": lambda _body: {"delivered": sandbox.deliver_late()},
             "/webhook": self._webhook,
@@ -108,6 +112,11 @@ class Control:
         text = _text(body, "schedule")
         self._sandbox.set_schedule(text)
         return {"schedule": text}
+
+    def _secrets(self, body: dict[str, Any]) -> dict[str, str]:
+        poiid = _text(body, "poiid")
+        self._sandbox.renew_secret(poiid)
+        return {"renewed": poiid}
 
     def _think(self, body: dict[str, Any]) -> dict[str, float]:
         seconds: Any = body.get("seconds")

@@ -16,6 +16,14 @@ FAULTS: dict[str, str] = {
     ),
     "unauthorised-once": "A call with a good token is answered 401 and not carried out.",
     "token-down": "The token endpoint answers 503.",
+    "token-429": "The token endpoint answers 429 with `Retry-After: 5`.",
+    "token-html": "The token endpoint answers 200 with a web page.",
+    "token-without-token": "The token endpoint answers 200 without an `access_token`.",
+    "token-life-missing": "The token endpoint leaves `expires_in` out.",
+    "token-life-zero": "The token endpoint says `expires_in` 0.",
+    "lose-refresh-answer": (
+        "A refresh token is exchanged for the next; the connection is closed without one byte of answer."
+    ),
     "slow-answers": "A call is carried out at once; its answer is held back for `--slow` seconds (default 5).",
     "truncate-answer": "A call is carried out; half of the answer's body is sent, then the connection is closed.",
     "reset": "A call is carried out; instead of an answer the connection is reset (TCP RST).",

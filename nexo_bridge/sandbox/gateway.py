@@ -10,16 +10,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from nexo_bridge.sandbox import bodies
 from nexo_bridge.sandbox.clock import Clock, Timer, pause
 from nexo_bridge.sandbox.faults import Faults
 from nexo_bridge.sandbox.ledger import Method, Transaction
-from nexo_bridge.sandbox.oauth import OAuthError, TokenOffice
+from nexo_bridge.sandbox.oauth import TokenOffice
 from nexo_bridge.sandbox.operations import Platform
 from nexo_bridge.sandbox.provider import Spi
 from nexo_bridge.sandbox.routes import Base, Route, find_route
+from nexo_bridge.sandbox.sign_in import SignIn
 from nexo_bridge.sandbox.wire import Answer, Handler, PlatformError, Request, Wire, json_answer
 
 COUNTRIES = (("AT", "Austria"), ("BG", "Bulgaria"), ("DE", "Germany"), ("FR", "France"), ("IT", "Italy"))
@@ -47,7 +47,14 @@ class Gateway:
     """Answers the requests of every base."""
 
     def __init__(
-        self, platform: Platform, office: TokenOffice, faults: Faults, clock: Clock, delays: Delays
+        self,
+        platform: Platform,
+        office: TokenOffice,
+        session: SignIn,
+        faults: Faults,
+        *,
+        clock: Clock,
+        delays: Delays,
     ) -> None:
         self._platform = platform
         self._office = office
@@ -55,6 +62,7 @@ class Gateway:
         self._clock = clock
         self._delays = delays
         self._late: list[tuple[Timer, Callable[[], None]]] = []
+        self.session = session
         self.spi: Spi | None = None
         """The way to the service provider, where there is one."""
 
@@ -65,9 +73,9 @@ class Gateway:
             route, parameters = find_route(base, request.method, request.path)
             if route.name == "merchants_credentials":
                 return self._merchants_credentials(request)
-            if route.name == "token":
-                return self._token(request)
-            return await self._call(route, parameters, request)
+            if route.verb == "session":
+                return await self.session.answer(route, parameters, request)
+            return await self._call(route, parameters, request, self.device(request))
 
         return handle
 
@@ -83,10 +91,12 @@ class Gateway:
         return serial
 
     async def without_certificate(self, request: Request) -> Answer:
-        """What serves the ``api`` base: no session that works there can be had from this sandbox yet."""
-        find_route("device_api", request.method, request.path)
-        self._device_of(request)
-        raise PlatformError(403, "FORBIDDEN", "This token is bound to a certificate: use the device base")
+        """What serves the ``api`` base: the same calls, for tokens that are bound to no certificate."""
+        route, parameters = find_route("device_api", request.method, request.path)
+        serial = self._device_of(request)
+        if self._office.is_bound(request.headers["authorization"].partition(" ")[2].strip()):
+            raise PlatformError(403, "FORBIDDEN", "This token is bound to a certificate: use the device base")
+        return await self._call(route, parameters, request, serial)
 
     def deliver_late(self) -> int:
         """Let every create that ``late-create`` holds back arrive now; how many there were."""
@@ -111,20 +121,6 @@ class Gateway:
             raise PlatformError(403, "FORBIDDEN", "The certificate is of another device")
         return json_answer([self._office.client(own).entry()])
 
-    def _token(self, request: Request) -> Answer:
-        own = self._certified(request)
-        if self._faults.take("token-down", self._poiid(own)):
-            raise PlatformError(503, "UNAVAILABLE", "The token endpoint is down")
-        try:
-            form = dict(parse_qsl(request.body.decode("utf-8"), keep_blank_values=True))
-            return json_answer(self._office.grant(form, own), Cache_Control="no-store")
-        except UnicodeDecodeError:
-            return json_answer({"error": "invalid_request"}, 400)
-        except OAuthError as refused:
-            return json_answer(
-                {"error": refused.error, "error_description": refused.description}, refused.status
-            )
-
     def _certified(self, request: Request) -> str:
         serial = request.certificate.serial if request.certificate else ""
         if serial not in self._platform.terminals:
@@ -141,8 +137,7 @@ class Gateway:
     def _poiid(self, serial: str) -> str:
         return self._platform.terminals[serial].poiid
 
-    async def _call(self, route: Route, parameters: dict[str, str], request: Request) -> Answer:
-        serial = self.device(request)
+    async def _call(self, route: Route, parameters: dict[str, str], request: Request, serial: str) -> Answer:
         call = _Call(route, parameters, request, serial, self._poiid(serial))
         if route.verb == "countries":  # the probe is no payment: faults wait for a call that is
             return json_answer([{"code": code, "display": name} for code, name in COUNTRIES])

@@ -58,7 +58,7 @@ class TokenOffice:
         self._key = key
         self._signing = hashlib.sha256(b"token" + key).digest()
         self._clock = clock
-        self._token_life = token_life
+        self.token_life = token_life
         self._generation = dict.fromkeys(serials, 0)
 
     def client(self, serial: str) -> Client:
@@ -89,19 +89,30 @@ class TokenOffice:
         if not (same_client and same_secret):
             raise OAuthError(401, "invalid_client", "client id or secret is wrong, or of another device")
         return {
-            "access_token": self._token("Bearer", client, serial),
-            "expires_in": self._token_life,
+            "access_token": self.issue("Bearer", client.client_id, serial),
+            "expires_in": self.token_life,
             "refresh_expires_in": 0,
             "token_type": "Bearer",
-            "id_token": self._token("ID", client, serial),
+            "id_token": self.issue("ID", client.client_id, serial),
             "not-before-policy": 0,
             "scope": _SCOPE,
         }
 
     def device_of(self, token: str) -> str | None:
-        """The device an access token is for; None when it is unknown, forged or expired."""
+        """The device an access token is for; None when it is unknown, forged or expired, or of no device."""
+        claims = self.claims(token)
+        serial = str(claims.get("device_id", "")) if claims is not None else ""
+        return serial if self.knows(serial) else None
+
+    def is_bound(self, token: str) -> bool:
+        """Whether a good token is of use only over its device's certificate."""
+        claims = self.claims(token)
+        return claims is None or bool(claims.get("bound", True))
+
+    def claims(self, token: str) -> dict[str, Any] | None:
+        """What a live access token of ours says; None when it is unknown, forged or expired."""
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 self._signing,
                 algorithms=["HS256"],
@@ -111,23 +122,27 @@ class TokenOffice:
         except jwt.InvalidTokenError:
             return None
         live = self._clock.now().timestamp() < claims.get("exp", 0)
-        serial = str(claims.get("device_id", ""))
-        return serial if live and claims.get("typ") == "Bearer" and serial in self._generation else None
+        return claims if live and claims.get("typ") == "Bearer" else None
 
-    def _token(self, kind: str, client: Client, serial: str) -> str:
+    def knows(self, serial: str) -> bool:
+        """Whether there is such a device."""
+        return serial in self._generation
+
+    def issue(
+        self, kind: str, client_id: str, serial: str | None, *, bound: bool = True, life: int | None = None
+    ) -> str:
+        """A signed token; with ``serial`` a device's, which is of use only over its certificate if ``bound``."""
         now = self._clock.now()
-        return jwt.encode(
-            {
-                "iss": _ISSUER,
-                "sub": client.client_id,
-                "azp": client.client_id,
-                "typ": kind,
-                "jti": str(uuid.uuid4()),
-                "iat": int(now.timestamp()),
-                "exp": (now + timedelta(seconds=self._token_life)).timestamp(),
-                "device_id": serial,
-                "scope": _SCOPE,
-            },
-            self._signing,
-            algorithm="HS256",
-        )
+        claims = {
+            "iss": _ISSUER,
+            "sub": client_id,
+            "azp": client_id,
+            "typ": kind,
+            "jti": str(uuid.uuid4()),
+            "iat": int(now.timestamp()),
+            "exp": (now + timedelta(seconds=self.token_life if life is None else life)).timestamp(),
+            "scope": _SCOPE,
+        }
+        if serial is not None:
+            claims |= {"device_id": serial, "bound": bound}
+        return jwt.encode(claims, self._signing, algorithm="HS256")

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from nexo_bridge.sandbox.endings import MAGIC
-from nexo_bridge.sandbox.routes import ROUTES, Route, Verb
+from nexo_bridge.sandbox.routes import AUTHORIZE, ROUTES, Route, Verb
 
 _TEXT = {"type": "string"}
 _AMOUNT = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999}
@@ -95,6 +95,8 @@ _SCHEMAS: dict[str, Any] = {
         token_type=_TEXT,
         expires_in={"type": "integer"},
         refresh_expires_in={"type": "integer"},
+        refresh_token=_TEXT,
+        session_state=_TEXT,
         id_token=_TEXT,
         scope=_TEXT,
     ),
@@ -113,7 +115,42 @@ _ANSWERS: dict[Verb, dict[int, str | None]] = {
     "display": {204: None},
     "countries": {200: "Countries"},
 }
-_SESSION_ANSWERS = {"merchants_credentials": "MerchantsCredentials", "token": "Token"}
+_SESSION_ANSWERS = {
+    "merchants_credentials": "MerchantsCredentials",
+    "token": "Token",
+    "realm_token": "Token",
+    "custom_token": "Token",
+}
+_CODE_REQUEST = dict.fromkeys(AUTHORIZE, _TEXT)
+_FORMS: dict[str, dict[str, Any]] = {
+    "token": _object(
+        "client_id grant_type",
+        client_id=_TEXT,
+        client_secret=_TEXT,
+        grant_type={"type": "string", "enum": ["client_credentials", "password", "refresh_token"]},
+        username=_TEXT,
+        password=_TEXT,
+        scope=_TEXT,
+        refresh_token=_TEXT,
+    ),
+    "realm_token": _object(
+        "client_id grant_type",
+        client_id=_TEXT,
+        client_secret=_TEXT,
+        grant_type={"type": "string", "enum": ["authorization_code", "client_credentials", "refresh_token"]},
+        code=_TEXT,
+        redirect_uri=_TEXT,
+        code_verifier=_TEXT,
+        refresh_token=_TEXT,
+    ),
+    "custom_token": _object(
+        "device_model device_id method", device_model=_TEXT, device_id=_TEXT, method=_TEXT
+    ),
+    "login": _object(
+        "username password consent", username=_TEXT, password=_TEXT, consent=_TEXT, **_CODE_REQUEST
+    ),
+}
+"""Forms of the rows that take one."""
 _REFUSALS: dict[Verb, tuple[int, ...]] = {
     "create": (400, 409, 415, 422),
     "read": (404,),
@@ -168,30 +205,39 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.body.__name__)}
-    if route.name == "token":
-        form = _object(
-            "client_id client_secret grant_type", client_id=_TEXT, client_secret=_TEXT, grant_type=_TEXT
-        )
+    if route.name in _FORMS:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": form}},
+            "content": {"application/x-www-form-urlencoded": {"schema": _FORMS[route.name]}},
         }
     operation["responses"] = _responses(route)
-    operation["security"] = [{"certificate": []} | ({"token": []} if route.base == "device_api" else {})]
+    operation["security"] = [_security(route)]
     return operation
 
 
+def _security(route: Route) -> dict[str, list[str]]:
+    if route.name == "custom_token":
+        return {"token": list[str]()}
+    if route.template.startswith("/auth/realms/"):
+        return {}
+    certificate: dict[str, list[str]] = {"certificate": []}
+    return certificate | ({"token": []} if route.base == "device_api" else {})
+
+
 def _responses(route: Route) -> dict[str, Any]:
-    answers = _ANSWERS.get(route.verb) or {200: _SESSION_ANSWERS[route.name]}
+    if route.name in {"authorize", "login"}:
+        answers: dict[int, str | None] = {200 if route.name == "authorize" else 302: None}
+    else:
+        answers = _ANSWERS.get(route.verb) or {200: _SESSION_ANSWERS[route.name]}
     responses = {
         str(status): {"description": "Done"} | ({"content": _content(schema)} if schema else {})
         for status, schema in answers.items()
     }
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    if route.name == "token":
+    if route.verb == "session" and route.name != "merchants_credentials":
         for status in (400, 401):
             responses[str(status)] = {"description": "Refused", "content": _content("OAuthError")}
-        refusals: tuple[int, ...] = (403, 503)
+        refusals: tuple[int, ...] = (403, 429, 503) if route.base == "device_auth" else (404, 429, 503)
     elif route.base == "auth":
         refusals = (403, 404)
     else:

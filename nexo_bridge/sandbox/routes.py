@@ -59,6 +59,12 @@ def _payment_rows(payment: Method, root: str, create: type[bodies.Body]) -> tupl
     )
 
 
+_REALM = "/auth/realms/{realm}"
+AUTHORIZE = (
+    *("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge"),
+    "code_challenge_method",
+)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "merchants_credentials",
@@ -69,6 +75,10 @@ ROUTES: tuple[Route, ...] = (
         query=("serial_number",),
     ),
     Route("token", "device_auth", "POST", "/oauth2-mtls/v1/token", "session"),
+    Route("authorize", "auth", "GET", f"{_REALM}/protocol/openid-connect/auth", "session", query=AUTHORIZE),
+    Route("login", "auth", "POST", f"{_REALM}/login", "session"),
+    Route("realm_token", "auth", "POST", f"{_REALM}/protocol/openid-connect/token", "session"),
+    Route("custom_token", "auth", "POST", f"{_REALM}/custom-token", "session"),
     Route("countries", "device_api", "GET", "/resources/v1/countries", "countries"),
     *_payment_rows("card", "/card-payment/v1/transactions", bodies.CreateCard),
     *_payment_rows("qr", "/qrcode-payment/v1/transactions", bodies.CreateQr),

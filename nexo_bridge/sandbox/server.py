@@ -24,6 +24,8 @@ from nexo_bridge.sandbox.gateway import Delays, Gateway
 from nexo_bridge.sandbox.oauth import TokenOffice
 from nexo_bridge.sandbox.operations import Platform
 from nexo_bridge.sandbox.provider import Provider, Spi
+from nexo_bridge.sandbox.realms import PASSWORD, Realms
+from nexo_bridge.sandbox.sign_in import SignIn
 from nexo_bridge.sandbox.stream import PATH as STREAM_PATH
 from nexo_bridge.sandbox.stream import Streams
 from nexo_bridge.sandbox.terminals import Pace, Terminal
@@ -47,6 +49,8 @@ class Options:
         dedup: whether creates with one key are merged.
         seed: makes transaction ids and approval codes the same in every run.
         slow, late: seconds of the faults ``slow-answers`` and ``late-create``, and of those of events like them.
+        refresh_life: seconds a refresh token lives.
+        grant: how ``bridge.toml`` opens sessions: ``mtls``, ``password`` or ``custom_token``.
         results: how ``bridge.toml`` lets results come.
         webhook_port: where ``bridge.toml`` lets its webhook listen, and the sandbox calls it; 0: nowhere.
         schedule: when events are sent; see ``events.Schedule``.
@@ -67,6 +71,8 @@ class Options:
     seed: int | None = None
     terminals: int = 3
     token_life: int = 300
+    refresh_life: int = 900
+    grant: str = "mtls"
     slow: float = 5.0
     late: float = 5.0
     results: Literal["poll", "stream", "webhook"] = "poll"
@@ -83,6 +89,7 @@ class _State:
     folder: Path
     authority: Authority
     with_certificate: ssl.SSLContext
+    either: ssl.SSLContext
     without_certificate: ssl.SSLContext
     calling: ssl.SSLContext
     webhook: settings_file.WebhookEntry | None
@@ -105,6 +112,7 @@ class Sandbox:
         streams: who reads them.
         webhooks: sends them where ``set_webhook`` says.
         provider: the service provider, None without one.
+        realms: users' sessions.
     """
 
     api_url: str
@@ -115,6 +123,7 @@ class Sandbox:
     streams: Streams
     webhooks: Webhooks
     provider: Provider | None = None
+    realms: Realms
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -145,10 +154,17 @@ class Sandbox:
         except OSError as fault:
             raise ConfigurationError(f"--state: the folder cannot be used: {fault}") from fault
         self.authority = state.authority
-        self._office = TokenOffice(state.key, self._devices.values(), options.clock, options.token_life)
+        office = self._office = TokenOffice(
+            state.key, self._devices.values(), options.clock, options.token_life
+        )
+        self.realms = Realms(office, options.clock, options.refresh_life)
+        await asyncio.to_thread(self._lay_credentials, state.folder)
         delays = Delays(options.slow, options.late)
-        gateway = self._gateway = Gateway(self._platform, self._office, self._faults, options.clock, delays)
         terminals = self._platform.terminals
+        session = SignIn(office, self.realms, terminals, self._faults)
+        gateway = self._gateway = Gateway(
+            self._platform, office, session, self._faults, clock=options.clock, delays=delays
+        )
         self.streams = Streams(
             self.events, self._faults, gateway.device, lambda serial: terminals[serial].poiid
         )
@@ -157,7 +173,7 @@ class Sandbox:
         mutual, plain = state.with_certificate, state.without_certificate
         try:
             self.bases = {
-                "auth": await self._listen(gateway.handler("auth"), mutual, options.auth_port),
+                "auth": await self._listen(gateway.handler("auth"), state.either, options.auth_port),
                 "device_auth": await self._listen(
                     gateway.handler("device_auth"), mutual, options.device_auth_port
                 ),
@@ -285,6 +301,10 @@ class Sandbox:
         assert self._office is not None
         self._office.renew_secret(self._terminal(poiid).serial)
 
+    def end_sessions(self, poiid: str) -> int:
+        """End every session of a terminal's users: their refresh tokens are over; how many there were."""
+        return self.realms.end_sessions(self._terminal(poiid).serial)
+
     def _terminal(self, poiid: str) -> Terminal:
         if poiid not in self._devices:
             raise ValueError(f"no terminal is called {poiid!r}; there are {', '.join(self._devices)}")
@@ -304,12 +324,14 @@ class Sandbox:
         entries = []
         for poiid, serial in self._devices.items():
             pair = authority.client(poiid, serial)
-            names = (f"{_CERTIFICATES}/{path.name}" for path in (pair.certificate, pair.key))
-            entries.append(settings_file.TerminalEntry(poiid, serial, *names))
+            certificate, key = (f"{_CERTIFICATES}/{path.name}" for path in (pair.certificate, pair.key))
+            entry = settings_file.TerminalEntry(poiid, serial, certificate, key, self.options.grant)
+            entries.append(entry)
         return _State(
             folder,
             authority,
             server_tls(server, ca, client_certificate=ssl.CERT_REQUIRED),
+            server_tls(server, ca, client_certificate=ssl.CERT_OPTIONAL),
             server_tls(server, ca, client_certificate=ssl.CERT_NONE),
             calling,
             self._webhook_files(folder, server, derived) if self.options.webhook_port else None,
@@ -317,6 +339,16 @@ class Sandbox:
             tuple(entries),
             hashlib.sha256(authority.root.key.read_bytes()).digest(),
         )
+
+    def _lay_credentials(self, folder: Path) -> None:
+        """What ``bridge.toml`` names beside certificates: the user's password, or a merchant's token."""
+        for name, text in (
+            (settings_file.PASSWORD_FILE, PASSWORD),
+            (settings_file.MERCHANT_TOKEN_FILE, self.realms.merchant_token()),
+        ):
+            path = folder / name
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
 
     def _webhook_files(self, folder: Path, server: KeyPair, secret: bytes) -> settings_file.WebhookEntry:
         path = folder / _CERTIFICATES / "webhook.secret"

@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexo_bridge.sandbox.realms import USERNAME
+
+PASSWORD_FILE = "user.password"  # noqa: S105 - the name of a file
+MERCHANT_TOKEN_FILE = "merchant.token"  # noqa: S105 - as above
+
 
 @dataclass(frozen=True, slots=True)
 class TerminalEntry:
@@ -16,6 +21,20 @@ class TerminalEntry:
     serial: str
     certificate: str
     key: str
+    grant: str = "mtls"
+
+    def lines(self) -> list[str]:
+        """How its session is opened."""
+        files = [f"certificate = {_string(self.certificate)}", f"key = {_string(self.key)}"]
+        match self.grant:
+            case "password":
+                user = [f"username = {_string(USERNAME)}", f"password = {_string(PASSWORD_FILE)}"]
+                return ['grant = "password"', *files, *user]
+            case "custom_token":
+                token = f"merchant_token = {_string(MERCHANT_TOKEN_FILE)}"
+                return ['grant = "custom_token"', 'device_model = "DX8000"', token]
+            case _:
+                return ['grant = "mtls"', *files]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +85,7 @@ def render(
             "",
             f"[terminals.{_string(terminal.poiid)}]",
             f"serial = {_string(terminal.serial)}",
-            'grant = "mtls"',
-            f"certificate = {_string(terminal.certificate)}",
-            f"key = {_string(terminal.key)}",
+            *terminal.lines(),
         ]
         if results != "poll":
             lines.append(f"results = {_string(results)}")
