@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "runtime": {*WORDS, "policy", "nexo", "ppaas", "categories", "core", "adapters"},
     "sandbox": {"errors"},
     "pos": {*WORDS, "nexo"},
-    "conversation": {*WORDS, "nexo", "pos", "sandbox", "runtime", "adapters", "policy"},
+    "conversation": {*WORDS, "nexo", "pos", "sandbox", "runtime", "adapters", "policy", "core.source", "core.journal"},
     "demo": {*WORDS, "nexo", "pos", "runtime"},
     "cli": {*WORDS, "nexo", "pos", "sandbox", "runtime", "conversation", "demo", "adapters", "core"},
 }

@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("validate", "nexo_bridge.cli.validate", "check nexo messages against schema and rules"),
     ("pos", "nexo_bridge.cli.pos", "a scripted POS: log in, pay, ask, abort"),
     ("sandbox", "nexo_bridge.cli.sandbox", "a platform with terminals and cardholders, offline"),
+    ("converse", "nexo_bridge.cli.converse", "play conversation scripts and say where one goes wrong"),
     ("journal", "nexo_bridge.cli.journal", "list and show what the bridge wrote down"),
     ("replay", "nexo_bridge.cli.replay", "feed a journal through the core again and compare"),
     ("status", "nexo_bridge.cli.status", "how the running bridge is"),

@@ -133,8 +133,12 @@ class Runner:
     def journal_broke(self, reason: str) -> None:
         """The journal says so: stop acting on memory, and try to write again."""
         self.feed(JournalBroke(reason=reason))
-        for lane in self._lanes.values():
+        lanes, self._lanes = self._lanes, {}
+        for exchange, lane in lanes.items():
+            free = [command for number, command in lane.waiting if not number]
             lane.waiting.clear()  # what they waited for did not happen; the core reads the disk again
+            for command in free:
+                self._queue(exchange, command)
         self._spawn(self._reopen(), "journal-reopen")
 
     async def _reopen(self) -> None:
@@ -166,6 +170,7 @@ class Runner:
             case Reply(exchange=""):
                 self._now(command)
             case Raise(exchange=exchange, alarm=alarm, text=text):
+                self._checkpoint(f"{alarm}.raised")
                 log.warning("alarm", exchange=exchange, code=alarm, text=text)
             case Reply(exchange=exchange) | CallPlatform(exchange=exchange) | Lookup(exchange=exchange):
                 self._queue(exchange, command)
@@ -206,8 +211,8 @@ class Runner:
             lane.waiting.clear()  # poisoned until read again; ``journal_broke`` tells the core
         finally:
             lane.running = False
-            if not lane.waiting and lane.number == 0:
-                self._lanes.pop(exchange, None)
+            if not lane.waiting and lane.number == 0 and self._lanes.get(exchange) is lane:
+                del self._lanes[exchange]
 
     def _now(self, command: Command) -> None:
         match command:
@@ -292,6 +297,11 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("task failed", task=task.get_name(), error=task.exception())
+
+    @property
+    def under_way(self) -> frozenset[asyncio.Task[None]]:
+        """Everything that was started and has not ended, for those who wait until nothing happens any more."""
+        return frozenset(self._tasks)
 
     async def quiet(self) -> None:
         """Wait until nobody waits for an outcome and no write is under way; parked exchanges do not count."""

@@ -1,0 +1,63 @@
+"""``nexo-bridge converse``: play conversation scripts against a bridge and a platform of their own.
+
+Exit code 0: all went as written; 1: one did not, and its line, what was expected and what came are told; 2: usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from nexo_bridge.conversation.grammar import Script, ScriptError, parse
+from nexo_bridge.conversation.player import ScriptFailed, play
+from nexo_bridge.runtime.telemetry import configure_logging
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="scripts (docs/conversations.md)")
+    parser.add_argument(
+        "--dedup", action="store_true", help="on a platform that merges creates of one key, too"
+    )
+    parser.add_argument("--log", action="store_true", help="show the bridge's log of scripts that fail")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """See the module."""
+    failed = 0
+    for path in arguments.files:
+        for dedup in (False, True) if arguments.dedup else (False,):
+            log = io.StringIO()
+            configure_logging(stream=log)
+            problem = _played(path, dedup=dedup)
+            name = f"{path} (with de-duplication)" if dedup else f"{path}"
+            if problem is None:
+                print(f"ok      {name}")
+                continue
+            failed += 1
+            print(f"FAILED  {name}\n    {problem}")
+            if arguments.log:
+                print(log.getvalue(), file=sys.stderr, end="")
+    return 1 if failed else 0
+
+
+def _played(path: Path, *, dedup: bool) -> str | None:
+    """What went wrong, None if nothing did."""
+    try:
+        script = _script(path)
+        with tempfile.TemporaryDirectory(prefix="nexo-bridge-") as folder:
+            asyncio.run(play(script, Path(folder), path.parent, dedup=dedup))
+    except ScriptError as mistake:
+        return f"line {mistake.line}: {mistake}"
+    except ScriptFailed as failure:
+        return str(failure)
+    except (OSError, UnicodeDecodeError) as problem:
+        return f"cannot be read: {problem}"
+    return None
+
+
+def _script(path: Path) -> Script:
+    return parse(path.read_text(encoding="utf-8"))

@@ -1,0 +1,277 @@
+"""A whole bridge whose time, disk and end are in the hands of a script. Everything else about it is real."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.journal_probe import probed
+from nexo_bridge.adapters.journal_sqlite import SqliteJournal
+from nexo_bridge.adapters.ppaas_http import Clock
+from nexo_bridge.conversation.clock import StageClock
+from nexo_bridge.conversation.doors import GatedJournal, WatchedListener
+from nexo_bridge.runtime.access import keys_of, platform_of
+from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.settings import Settings
+
+_FOREVER = 3600.0  # of real time: a script that waits so long has failed before
+_TAKEN = ("Arrived.taken", "Unreadable.taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a bridge says of itself, for those who wait until nothing happens any more.
+
+    Attributes:
+        alive: its process runs.
+        taken: messages and faults that reached the core.
+        gone: connections that the core knows to be over.
+        accepted: connections in the order in which they came.
+        written: messages written to each.
+        busy: tasks that neither time nor the disk keeps waiting.
+        due: when its next alarm rings, in seconds passed.
+        orders: how many orders of the script it has carried out.
+        reached: how often each named point was reached.
+    """
+
+    alive: bool = True
+    taken: int = 0
+    gone: int = 0
+    accepted: tuple[str, ...] = ()
+    written: dict[str, int] = field(default_factory=dict)
+    busy: int = 0
+    due: float | None = None
+    orders: int = 0
+    reached: dict[str, int] = field(default_factory=dict)
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+class Bridge(Protocol):
+    """A bridge as a script handles it: in this process (``HostedBridge``) or in one of its own (``victim``)."""
+
+    address: tuple[str, int]
+
+    @property
+    def status(self) -> Status:
+        """The newest there is."""
+
+    @property
+    def orders(self) -> int:
+        """Orders given so far; all are carried out once ``status.orders`` says so."""
+
+    async def start(self) -> None:
+        """Take up what is on disk and listen."""
+
+    def turn(self, to: float) -> None:
+        """Let its time reach ``to``; at most one alarm rings."""
+
+    def disk(self, *, waits: bool) -> None:
+        """Its disk answers nothing, or again."""
+
+    def kill_at(self, point: str, times: int) -> None:
+        """End its process by SIGKILL at the n-th time from now that it reaches ``point``."""
+
+    async def kill(self) -> None:
+        """End its process by SIGKILL now."""
+
+    def stop(self) -> None:
+        """Ask it to end, as SIGTERM does: nothing new begins, what runs is finished."""
+
+    async def end(self) -> None:
+        """Let it go, whatever it is doing, and wait until it has gone."""
+
+
+Checkpoint = Callable[[str], None]
+
+
+class HostedBridge:
+    """A bridge in this process, with SQLite on disk, TCP and TLS; only its time is made.
+
+    Args:
+        settings: its configuration.
+        start: wall time at the beginning of the script.
+        passed: seconds since then.
+        changed: called when ``status`` may be another.
+        checkpoint: hears the named points, in any thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        start: float,
+        passed: float,
+        changed: Callable[[], None],
+        checkpoint: Checkpoint = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._news = asyncio.Event()
+        self._told = changed
+        self._clock = StageClock(start, passed, self._news.set)
+        self._also = checkpoint
+        self._loop = asyncio.get_running_loop()
+        self._reached: Counter[str] = Counter()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[WatchedListener] = []
+        self._alive = False
+        self.half = False
+        self.orders = 0
+        self.address = ("", 0)
+
+    async def start(self) -> None:
+        """See ``Bridge``."""
+        settings = self._settings
+        keys = await asyncio.to_thread(keys_of, settings)
+        clock = Clock(wall=self._clock.wall, mono=self._clock.mono)
+        self._platform = await asyncio.to_thread(functools.partial(platform_of, settings, keys, clock=clock))
+        self._journal = await SqliteJournal.open(
+            settings.journal.path,
+            keys,
+            configuration=settings.projection(),
+            clock=lambda: (self._clock.wall(), self._clock.mono()),
+            connect=probed(self._probe),
+            on_broken=self._broke,
+            reserve=0,
+            low=0,
+        )
+        self._gate = GatedJournal(self._journal, self._news.set)
+        self._app = await asyncio.to_thread(
+            functools.partial(
+                Application,
+                settings,
+                keys,
+                self._gate,
+                self._platform,
+                [functools.partial(self._listener, n) for n in range(len(settings.listen))],
+                clock=self._clock,
+                checkpoint=self._checkpoint,
+            )
+        )
+        self._alive = True
+        self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
+        host, _, port = (await self._app.start())[0].rpartition(":")
+        self.address = host, int(port)
+
+    def _broke(self, reason: str) -> None:
+        self._app.runner.journal_broke(reason)
+
+    def _listener(self, number: int, intake: Intake) -> WatchedListener:
+        listener = WatchedListener(
+            self._settings.listen[number], intake, changed=self._news.set, half=self._write_half
+        )
+        self._listeners.append(listener)
+        return listener
+
+    def _write_half(self) -> bool:
+        """Half of an answer is written when a crash waits for just that."""
+        if not self.half:
+            return False
+        self._loop.call_soon(self._checkpoint, "answer.half")
+        return True
+
+    def _checkpoint(self, name: str) -> None:
+        self._reached[name] += 1
+        self._also(name)
+        self._news.set()
+
+    def _probe(self, name: str) -> None:
+        """A point in the journal's thread."""
+        self._reached[name] += 1
+        self._also(name)
+
+    async def _watch(self) -> None:
+        """Tell whenever something ended or was reached."""
+        while True:
+            news = asyncio.create_task(self._news.wait(), name="news")
+            await asyncio.wait({*self._app.runner.under_way, news}, return_when=asyncio.FIRST_COMPLETED)
+            self._news.clear()
+            news.cancel()
+            await asyncio.gather(news, return_exceptions=True)
+            self._told()
+
+    def flush(self) -> None:
+        """Block until the journal has all that it was given; before a crash that is to leave just this on disk."""
+        self._gate.flush()
+
+    @property
+    def status(self) -> Status:
+        """See ``Bridge``."""
+        reached = dict(self._reached)
+        return Status(
+            alive=self._alive,
+            taken=sum(reached.get(name, 0) for name in _TAKEN),
+            gone=reached.get("PosGone.taken", 0),
+            accepted=tuple(name for listener in self._listeners for name in listener.accepted),
+            written={name: n for listener in self._listeners for name, n in listener.written.items()},
+            busy=self._busy(),
+            due=self._clock.due,
+            orders=self.orders,
+            reached=reached,
+        )
+
+    def _busy(self) -> int:
+        if not self._alive:
+            return 0
+        under_way = sum(not task.done() for task in self._app.runner.under_way)
+        stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
+        idle = stopping if under_way or self._app.bridge.unresolved > self._app.bridge.parked else 0
+        return under_way + stopping - idle - self._clock.awaited - self._gate.held
+
+    def turn(self, to: float) -> None:
+        """See ``Bridge``."""
+        self.orders += 1
+        self._clock.turn(to)
+        self._news.set()
+
+    def disk(self, *, waits: bool) -> None:
+        """See ``Bridge``."""
+        self.orders += 1
+        self._gate.wait(waits)
+        self._news.set()
+
+    def kill_at(self, point: str, times: int) -> None:
+        """Not here: it would be the end of whoever plays the script."""
+        raise AssertionError(f"only a process of its own can be killed at {point} x{times}")
+
+    async def kill(self) -> None:
+        """See ``kill_at``."""
+        raise AssertionError("only a process of its own can be killed")
+
+    def stop(self) -> None:
+        """See ``Bridge``."""
+        self.orders += 1
+        self._tasks.append(asyncio.create_task(self._stop(), name="stop"))
+        self._news.set()
+
+    async def _stop(self) -> None:
+        await self._app.drain(_FOREVER)
+        await self._close()
+
+    async def _close(self) -> None:
+        self._alive = False
+        await self._app.close()
+        await self._platform.close()
+        await self._journal.close()
+        self._news.set()
+
+    async def end(self) -> None:
+        """See ``Bridge``."""
+        for task in self._tasks:
+            if task.get_name() == "watch":
+                task.cancel()
+        stops = [task for task in self._tasks if task.get_name() == "stop"]
+        if self._alive and not stops:
+            await self._close()
+        for task in stops:
+            if self._alive:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._alive:
+            await self._close()

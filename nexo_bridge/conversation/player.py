@@ -1,0 +1,290 @@
+"""Plays a script: one statement after the other, then the invariants of every payment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexo_bridge.conversation import invariants, wording
+from nexo_bridge.conversation.grammar import (
+    Act,
+    Disk,
+    Expect,
+    Hear,
+    Move,
+    Pass,
+    Process,
+    Rows,
+    Say,
+    Script,
+    SetTerminal,
+    Silence,
+    Statement,
+)
+from nexo_bridge.conversation.hearing import Heard, differences, inner_differences, repeats
+from nexo_bridge.conversation.stage import Stage, StageError
+from nexo_bridge.conversation.till import Till
+
+LONGEST_WAIT = 600.0
+"""Seconds of the script's time that an expected message may take."""
+
+
+class ScriptFailed(Exception):
+    """A script did not go as written.
+
+    Attributes:
+        line: where, from 1; 0 for what must hold after any script.
+        text: that line.
+        why: what was expected and what was got.
+    """
+
+    def __init__(self, line: int, text: str, why: str) -> None:
+        super().__init__(f"line {line}: {text}\n    {why}" if line else why)
+        self.line, self.text, self.why = line, text, why
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request, as a POS sent it."""
+
+    request: str
+    ids: tuple[str, str, str]
+    message: bytes
+
+
+class Player:
+    """One play of one script.
+
+    Args:
+        script: what to play.
+        folder: an empty one, for this play alone.
+        files: folder of the files that ``raw`` names.
+        dedup: whether the platform merges creates of one key.
+    """
+
+    def __init__(self, script: Script, folder: Path, files: Path, *, dedup: bool = False) -> None:
+        self._script = script
+        self._files = files
+        self._dedup = dedup
+        self.stage = Stage(folder, script.settings, own_process=script.kills, dedup=dedup)
+        self.sent: list[Sent] = []
+        self.heard: list[Heard] = []
+        self.secrets: list[str] = []
+        self._numbers = 1000
+
+    async def play(self) -> None:
+        """Play it.
+
+        Raises:
+            ScriptFailed: it does not go as written, or an invariant does not hold after it.
+        """
+        stage = self.stage
+        try:
+            await stage.open()
+            await stage.start_bridge()
+            for line in self._script.lines:
+                try:
+                    await self._do(line.statement)
+                except StageError as problem:
+                    raise ScriptFailed(line.number, line.text, str(problem)) from None
+            await self._epilogue()
+        finally:
+            await stage.close()
+
+    async def _epilogue(self) -> None:
+        for till in self.stage.tills.values():
+            if till.inbox:
+                raise ScriptFailed(0, "", f"{till.name} heard more than the script says: {till.inbox[0]}")
+        broken = await invariants.broken(self)
+        if broken:
+            raise ScriptFailed(0, "", "\n    ".join(broken))
+
+    async def _do(self, statement: Statement) -> None:
+        match statement:
+            case Say():
+                await self._say(statement)
+            case Hear():
+                await self._hear(statement)
+            case Silence(pos=pos, closed=closed):
+                await self._silence(pos, closed=closed)
+            case Move(pos=pos, what=what):
+                await self._move(pos, what)
+            case Act():
+                await self._act(statement)
+            case SetTerminal(poiid=poiid, state=state):
+                place = poiid or self.stage.sandbox.poiids[0]
+                self.stage.sandbox.set_terminal(place, "IDLE" if state == "idle" else "OUT_OF_ORDER")
+            case Pass(seconds=seconds):
+                await self.stage.advance(seconds)
+            case Disk(waits=waits):
+                if self.stage.bridge is not None:
+                    self.stage.bridge.disk(waits=waits)
+                await self.stage.settle()
+            case Process():
+                await self._process(statement)
+            case Rows(count=count, values=values):
+                self._rows(count, dict(values))
+            case Expect(what=what, name=name, times=times):
+                await self._expect(what, name, times)
+
+    # -- tills ---------------------------------------------------------------------------------------------------
+
+    async def _say(self, said: Say) -> None:
+        till = await self.stage.till(said.pos)
+        if said.request == "repeat":
+            sent = self._earlier(said, till)
+        elif said.request == "raw":
+            path = self._files / said.words["file"]
+            try:
+                sent = Sent("raw", ("", "", ""), await asyncio.to_thread(path.read_bytes))
+            except OSError as problem:
+                raise StageError(f"{path} cannot be read: {problem.strerror}") from None
+        else:
+            sent = self._worded(said, till)
+        self.sent.append(sent)
+        self.stage.send(till, sent.message)
+        if not said.at_once:
+            await self.stage.settle()
+
+    def _worded(self, said: Say, till: Till) -> Sent:
+        self._numbers += 1
+        if said.request == "Login":
+            till.version = "3.0" if said.words.get("version") == "3.0" else "3.1"
+        ids = {"SaleID": till.sale_id, "POIID": till.poi_id, "ServiceID": str(self._numbers)}
+        self.secrets += [said.words[name] for name in ("scan", "acquirer") if name in said.words]
+        words = {**ids, **said.words}
+        message = wording.request(said, ids, till.version)
+        return Sent(said.request, (words["SaleID"], words["POIID"], words["ServiceID"]), message)
+
+    def _earlier(self, said: Say, till: Till) -> Sent:
+        sale = said.words.get("SaleID", till.sale_id)
+        wanted = said.words.get("ServiceID")
+        for sent in reversed(self.sent):
+            if sent.ids[0] == sale and wanted in {None, sent.ids[2]}:
+                return sent
+        raise StageError("there is nothing to repeat")
+
+    async def _hear(self, wanted: Hear) -> None:
+        heard = await self._next(wanted.pos)
+        before = [one for one in self.heard if _answers_same(one, heard)]
+        self.heard.append(heard)
+        if wanted.told is None:
+            if not before:
+                raise StageError(f"this is the first answer of its kind: {heard}")
+            if before[-1].data != heard.data:
+                raise StageError(f"another answer came: {heard}; before: {before[-1]}")
+            return
+        wrong = differences(heard, wanted.told)
+        if wanted.inner is not None and not wrong:
+            wrong = inner_differences(heard, wanted.inner)
+        if wanted.same_inner and not wrong and not any(repeats(heard, one) for one in self.heard):
+            wrong = ["what it repeats was never heard before"]
+        if wrong:
+            raise StageError(f"{'; '.join(wrong)}. It says: {heard}")
+
+    async def _next(self, pos: str) -> Heard:
+        """The next message to a POS; time passes until it comes."""
+        till = self.stage.tills.get(pos)
+        if till is None:
+            raise StageError(f"{pos} said nothing yet")
+        until = self.stage.clock.passed + LONGEST_WAIT
+        while not till.inbox:
+            if till.ended:
+                raise StageError(f"{pos} heard nothing, and its connection is over")
+            if not await self.stage.tick(until):
+                raise StageError(f"{pos} heard nothing within {LONGEST_WAIT:g} s")
+        return till.inbox.popleft()
+
+    async def _silence(self, pos: str, *, closed: bool) -> None:
+        await self.stage.settle()
+        till = self.stage.tills.get(pos)
+        if till is None:
+            raise StageError(f"{pos} said nothing yet")
+        if till.inbox:
+            raise StageError(f"{pos} heard {till.inbox[0]}")
+        if closed:
+            await self.stage.until(lambda: till.ended, "the connection stands")
+
+    async def _move(self, pos: str, what: str) -> None:
+        if what == "returns":
+            till = self.stage.tills.get(pos)
+            if till is None or till.connected:
+                raise StageError(f"{pos} is {'not gone' if till else 'nobody yet'}")
+            await self.stage.connect(till)
+            return
+        till = await self.stage.till(pos)
+        if what == "drops":
+            await self.stage.drop(till)
+        else:
+            till.half_close()
+            await self.stage.settle()
+
+    # -- the others ----------------------------------------------------------------------------------------------
+
+    async def _act(self, act: Act) -> None:
+        poiid = act.poiid or self.stage.sandbox.poiids[0]
+        await self.stage.settle()
+        try:
+            if act.what == "fault":
+                self.stage.sandbox.inject(act.fault, act.poiid, act.times, operation=act.operation)
+            elif act.what == "late":
+                if not self.stage.sandbox.deliver_late():
+                    raise StageError("no create is kept back")
+            else:
+                self.stage.act(poiid, act.what)
+        except ValueError as problem:
+            raise StageError(str(problem)) from None
+        await self.stage.settle()
+
+    async def _process(self, order: Process) -> None:
+        stage = self.stage
+        if order.what == "START":
+            await stage.start_bridge()
+        elif order.what == "STOP":
+            if stage.bridge is None:
+                raise StageError("there is no bridge")
+            stage.bridge.stop()
+            await stage.settle()
+        elif order.point and not stage.alive:
+            stage.doom = (order.point, order.times)
+        elif stage.bridge is None:
+            raise StageError("there is no bridge")
+        elif order.point:
+            stage.bridge.kill_at(order.point, order.times)
+            await stage.settle()
+        else:
+            await stage.bridge.kill()
+            await stage.settle()
+
+    def _rows(self, count: int, values: dict[str, str]) -> None:
+        rows = self.stage.ledger()
+        fitting = [row for row in rows if all(str(row[name]) == value for name, value in values.items())]
+        if len(fitting) != count:
+            shown = [
+                {name: row[name] for name in ("amount", "currency", "status", "charges")} for row in rows
+            ]
+            raise StageError(f"{len(fitting)} rows of the ledger are so; it holds {shown}")
+
+    async def _expect(self, what: str, name: str, times: int) -> None:
+        await self.stage.settle()
+        if what == "journal":
+            entries = await invariants.journal_of(self.stage)
+            found = Counter(entry.name for entry in entries)[name]
+        else:
+            found = self.stage.times_reached(f"{name}.{'sending' if what == 'call' else 'raised'}")
+        if found != times:
+            raise StageError(f"{what} {name}: {found} times, not {times}")
+
+
+def _answers_same(one: Heard, other: Heard) -> bool:
+    """Whether two answers are to the same ids of one category."""
+    return one.is_response and other.is_response and one.header == other.header
+
+
+async def play(script: Script, folder: Path, files: Path, *, dedup: bool = False) -> Player:
+    """Play a script once; see ``Player``."""
+    player = Player(script, folder, files, dedup=dedup)
+    await player.play()
+    return player

@@ -1,0 +1,251 @@
+"""The stage of a script: a platform, a bridge, tills, and one time for them all.
+
+Nothing here sleeps. After each statement the stage *settles*: it waits until every message has arrived and everybody
+is idle unless time passes, a customer acts or a till speaks. Only then, and only if the script waits for something
+or says CLOCK, time goes on, from one alarm to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.conversation import configuration
+from nexo_bridge.conversation.bridge import Bridge, HostedBridge
+from nexo_bridge.conversation.clock import StageClock
+from nexo_bridge.conversation.remote import RemoteBridge
+from nexo_bridge.conversation.till import Till
+from nexo_bridge.runtime.settings import Settings, load_settings
+from nexo_bridge.sandbox.server import Options, Sandbox
+
+PATIENCE = 20.0
+"""Seconds of real time within which everything settles; far more than any of it takes."""
+
+MOST_TICKS = 20_000
+
+
+class StageError(Exception):
+    """What the script asks for cannot be done now, or did not happen in time."""
+
+
+class Stage:
+    """See the module.
+
+    Args:
+        folder: of this play alone: configuration, journal, certificates, logs.
+        settings: (dotted name, value) that differ from the sandbox's own ``bridge.toml``.
+        own_process: the bridge gets one, so that it can be killed.
+        dedup: whether the platform merges creates of one key.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: tuple[tuple[str, str], ...] = (),
+        *,
+        own_process: bool = False,
+        dedup: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._changes = settings
+        self._own_process = own_process
+        self._news = asyncio.Event()
+        self._start = time.time()
+        self.clock = StageClock(self._start, changed=self._news.set)
+        options = Options(
+            state=folder, think=4.0, dedup=dedup, terminals=2, seed=7, limit=60.0, clock=self.clock
+        )
+        self.sandbox = Sandbox(options)
+        self.bridge: Bridge | None = None
+        self.settings: Settings
+        self.tills: dict[str, Till] = {}
+        self.reached: dict[str, int] = {}
+        self.doom: tuple[str, int] | None = None
+        self._expected = 0
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.settings.journal.path
+
+    @property
+    def log(self) -> Path:
+        """What the bridge's own process wrote to standard error."""
+        return self._folder / "bridge.log"
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a bridge."""
+        return self.bridge is not None and self.bridge.status.alive
+
+    # -- the platform --------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start the platform, its cardholders waiting for a word, and the bridge."""
+        await self.sandbox.start()
+        for poiid in self.sandbox.poiids:
+            self.sandbox.hold(poiid)
+        config = self._folder / "play.toml"
+        await asyncio.to_thread(configuration.write, self.sandbox.config_path, config, self._changes)
+        self.settings = await asyncio.to_thread(load_settings, config, {})
+
+    async def close(self) -> None:
+        """End everything."""
+        for till in self.tills.values():
+            await till.leave()
+        if self.bridge is not None:
+            await self.bridge.end()
+        await self.sandbox.close()
+
+    def act(self, poiid: str, what: str) -> None:
+        """The cardholder at a terminal does something; the next one waits again."""
+        state = next(one["state"] for one in self.sandbox.terminals() if one["poiid"] == poiid)
+        if state != "BUSY":
+            raise StageError(f"nobody is asked to pay at {poiid}: its terminal is {state}")
+        self.sandbox.release(poiid, None if what == "release" else what)
+        self.sandbox.hold(poiid)
+
+    # -- the bridge ----------------------------------------------------------------------------------------------
+
+    async def start_bridge(self) -> None:
+        """A new process, or a new application in this one, on what the folder holds."""
+        if self.alive:
+            raise StageError("the bridge still runs")
+        await self._let_go()
+        passed = self.clock.passed
+        if self._own_process:
+            config = self._folder / "play.toml"
+            bridge: Bridge = RemoteBridge(
+                config, self.log, self._start, passed, self._news.set, doom=self.doom
+            )
+        else:
+            bridge = HostedBridge(self.settings, self._start, passed, self._news.set)
+        self.bridge, self.doom, self._expected = bridge, None, 0
+        await bridge.start()
+        await self.settle()
+
+    async def _let_go(self) -> None:
+        if self.bridge is not None:
+            for name, times in self.bridge.status.reached.items():
+                self.reached[name] = self.reached.get(name, 0) + times
+            await self.bridge.end()
+            self.bridge = None
+
+    def times_reached(self, point: str) -> int:
+        """How often a point was reached since the script began, by all processes together."""
+        now = self.bridge.status.reached.get(point, 0) if self.bridge is not None else 0
+        return self.reached.get(point, 0) + now
+
+    def points(self) -> dict[str, int]:
+        """Every point that was reached, and how often."""
+        now = self.bridge.status.reached if self.bridge is not None else {}
+        return {name: self.times_reached(name) for name in {*self.reached, *now}}
+
+    # -- tills ---------------------------------------------------------------------------------------------------
+
+    async def till(self, name: str) -> Till:
+        """The POS of that name, connected; its first connection needs no word of the script."""
+        till = self.tills.get(name)
+        if till is None:
+            till = self.tills[name] = Till(name, self.sandbox.poiids[0], self._news.set)
+            await self.connect(till)
+        elif not till.connected:
+            raise StageError(f"{name} has no connection; say: {name} returns")
+        return till
+
+    async def connect(self, till: Till) -> None:
+        """Give a POS a connection."""
+        bridge = self.bridge
+        if bridge is None or not bridge.status.alive:
+            raise StageError("there is no bridge to connect to; say: START bridge")
+        before = len(bridge.status.accepted)
+        await till.connect(bridge.address)
+        await self.until(lambda: len(bridge.status.accepted) > before, "the connection is not accepted")
+        till.connection = bridge.status.accepted[-1]
+
+    def send(self, till: Till, message: bytes) -> None:
+        """A message that the bridge has to take up before anything is settled again."""
+        self._expected += 1
+        till.send(message)
+
+    async def drop(self, till: Till) -> None:
+        """Pull a cable, and wait until the bridge knows."""
+        bridge = self.bridge
+        assert bridge is not None, "connected before"
+        gone = bridge.status.gone
+        till.drop()
+        await self.until(lambda: bridge.status.gone > gone or not bridge.status.alive, "the drop is not seen")
+        self._expected = bridge.status.taken  # what was on its way may be lost
+        await self.settle()
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Wait until nothing happens any more by itself."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self._busy():
+                    self._news.clear()
+                    if self._busy():
+                        await self._news.wait()
+        except TimeoutError:
+            raise StageError(f"it does not settle: {self._busy()}") from None
+
+    def _busy(self) -> str:
+        """What is still going on; empty if nothing is."""
+        bridge = self.bridge
+        status = bridge.status if bridge is not None else None
+        live = [till for till in self.tills.values() if till.connected]
+        if bridge is None or status is None or not status.alive:
+            return "connections end" if live else ""
+        if status.orders < bridge.orders:
+            return "an order is on its way"
+        if status.taken < self._expected:
+            return f"{self._expected - status.taken} messages are not taken up"
+        if status.busy > self.clock.awaited:
+            return "the bridge is at work"
+        behind = [till.name for till in live if till.received < status.written.get(till.connection, 0)]
+        return f"an answer is on its way to {behind[0]}" if behind else ""
+
+    async def until(self, true: Callable[[], bool], otherwise: str) -> None:
+        """Wait for something that needs no time of the script."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not true():
+                    self._news.clear()
+                    if not true():
+                        await self._news.wait()
+        except TimeoutError:
+            raise StageError(otherwise) from None
+
+    async def tick(self, until: float) -> bool:
+        """Let time pass up to the next thing that is due, or to ``until``; False when that is reached."""
+        if self.clock.passed >= until:
+            return False
+        dues = [until]
+        if self.clock.due is not None:
+            dues.append(self.clock.due)
+        if self.bridge is not None and self.bridge.status.alive and self.bridge.status.due is not None:
+            dues.append(self.bridge.status.due)
+        to = max(self.clock.passed, min(dues))
+        self.clock.turn(to)
+        if self.bridge is not None and self.bridge.status.alive:
+            self.bridge.turn(to)
+        await self.settle()
+        return True
+
+    async def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass, and everything that happens in them happen."""
+        until = self.clock.passed + seconds
+        for _ in range(MOST_TICKS):
+            if not await self.tick(until):
+                return
+        raise StageError(f"too much happens in {seconds:g} s")
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """The platform's own rows, each with its terminal's POIID."""
+        names = {one["serial"]: one["poiid"] for one in self.sandbox.terminals()}
+        return [{**row, "POIID": names.get(row["deviceId"], "")} for row in self.sandbox.ledger()]
