@@ -8,7 +8,7 @@ by ``Counter`` (sessions, questions, wishes), which sees the same books.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 from nexo_bridge.categories.catalogue import BY_NAME, GUARDED
 from nexo_bridge.categories.conditions import FAILURES, Failure, of_refusal
@@ -151,6 +151,8 @@ class Bridge:
                 self._reconfigure(event.policy)
             case Stopping():
                 self._books.stopping = True
+            case _:
+                assert_never(event)
 
     def _reconfigure(self, policy: Policy) -> None:
         """From here on under another policy; an exchange keeps its deadlines' alarms, and what was asked."""

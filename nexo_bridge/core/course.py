@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, assert_never
 
 from nexo_bridge.categories.plan import Ask, Ending, Facts, NeverCreated, Session, Shown
 from nexo_bridge.core import calls, discrepancy
@@ -149,6 +149,8 @@ class Course:
                 self.terminal_idle = isinstance(outcome, TerminalIs) and outcome.state == "IDLE"
             case Purpose.SHOW:
                 pass  # a screen that cannot be reached never disturbs a payment
+            case _:
+                assert_never(call.purpose)
 
     def told(
         self, stamp: Stamp, sequence: int, outcome: Approved | Declined | Pending, *, settles: bool
@@ -249,6 +251,8 @@ class Course:
                 yield self._look_later(stamp)
             case Approved():
                 yield from self._approved(stamp, call, outcome)
+            case _:
+                assert_never(outcome)
 
     def _acknowledge(self, stamp: Stamp, transaction: Transaction) -> Journal:
         """Its name at the platform is known; a late event finds the exchange by it."""
@@ -347,13 +351,12 @@ class Course:
             yield from self._send_stop(stamp)
 
     def _send_stop(self, stamp: Stamp) -> Iterator[Command]:
-        asking, named = self.exchange.asking, self.exchange.transaction_id
-        if asking is None or named is None or self._under_way(Purpose.STOP):
-            return
+        named = self.exchange.transaction_id
+        assert named is not None, "what has no name is fenced, not stopped"
         if not self._stop.sent:
             self._pace = Pace()
         self._stop.sent, self._stop.wanted = True, False
-        yield self._call(stamp, Purpose.STOP, calls.stop(asking, named))
+        yield self._call(stamp, Purpose.STOP, calls.stop(self._asking, named))
 
     def _stop_answered(self, stamp: Stamp, outcome: Outcome) -> Iterator[Command]:
         self._stop.heard(outcome, self._asking.stop, stamp.mono)
@@ -406,10 +409,9 @@ class Course:
 
     def delivered(self, stamp: Stamp) -> Iterator[Command]:
         """The answer was written to a connection: for diagnosis only."""
-        if not self.exchange.unresolved:
-            self._unwritten = False
-            yield self._decide(stamp, did.Delivered())
-            yield from self._leave()
+        self._unwritten = False
+        yield self._decide(stamp, did.Delivered())
+        yield from self._leave()
 
     def gone(self, source: Source) -> None:
         """Nobody waits at ``source`` any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from nexo_bridge.core.journal import Entry, Json, Stamp
 from nexo_bridge.core.signals import (
     EVENTS,
@@ -104,3 +106,5 @@ def public(event: Event) -> Json:
             return {"terminals": sorted(policy.terminals)}
         case Written() | Stopping():
             return {}
+        case _:
+            assert_never(event)

@@ -131,7 +131,13 @@ def test_r7_a_broken_journal_hears_nothing_and_the_event_comes_again() -> None:
     play = (named() >> BROKE).skip()
     play >> event(declined(play.key()), settles=True) << "accept"
     (play >> reread).skip()
-    play >> event(declined(play.key()), settles=True) << "accept" << "journal Settled" << "reply Failure/Refusal"
+    (
+        play
+        >> event(declined(play.key()), settles=True)
+        << "accept"
+        << "journal Settled"
+        << "reply Failure/Refusal"
+    )
 
 
 # -- R8 by event ----------------------------------------------------------------------------------------------------

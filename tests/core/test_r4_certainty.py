@@ -270,7 +270,12 @@ def test_r4_a_fence_that_names_something_else_is_not_believed() -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [{"authorised": 1001}, {"authorised": 1100, "tip": 99}, {"authorised": 0}, {"authorised": 1101, "surcharge": 100}],
+    [
+        {"authorised": 1001},
+        {"authorised": 1100, "tip": 99},
+        {"authorised": 0},
+        {"authorised": 1101, "surcharge": 100},
+    ],
     ids=["more", "more than the tip", "nothing", "more than the surcharge"],
 )
 def test_r4_an_amount_that_cannot_be_explained_is_not_believed(facts: dict[str, int]) -> None:

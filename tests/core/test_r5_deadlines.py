@@ -142,7 +142,9 @@ def next_customer(play: Play) -> str:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "then"), [(IDLE, "charged"), (BUSY, "busy"), (LOST, "busy")], ids=lambda one: getattr(one, "state", "")
+    ("outcome", "then"),
+    [(IDLE, "charged"), (BUSY, "busy"), (LOST, "busy")],
+    ids=lambda one: getattr(one, "state", ""),
 )
 def test_r5_a_parked_exchange_with_a_name_frees_its_terminal_only_if_that_is_idle(
     outcome: Outcome, then: str

@@ -324,5 +324,10 @@ def test_r6_an_abort_joins_nobody_waiting() -> None:
     play = named() >> abort(source=B)
     play << "journal Wished" << "call terminal_abort"
     (play >> answered("terminal_abort", ACCEPTED)).skip()
-    play >> answered("read_card", declined, status="CANCELLED") << "journal Settled" << "reply Failure/Aborted"
+    (
+        play
+        >> answered("read_card", declined, status="CANCELLED")
+        << "journal Settled"
+        << "reply Failure/Aborted"
+    )
     play.skip()

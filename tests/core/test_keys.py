@@ -46,7 +46,12 @@ def test_r2_facts_do_not_run_into_each_other() -> None:
 
 def test_r2_later_steps_have_keys_of_their_own() -> None:
     key = keys.idempotency_key(**FACTS)  # type: ignore[arg-type]  # as above
-    made = {key, keys.derived(key, "cancel", 0), keys.derived(key, "cancel", 1), keys.derived(key, "refund", 0)}
+    made = {
+        key,
+        keys.derived(key, "cancel", 0),
+        keys.derived(key, "cancel", 1),
+        keys.derived(key, "refund", 0),
+    }
     assert len(made) == 4
 
 

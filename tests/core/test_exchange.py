@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_r1_no_row_leads_from_the_end_back_to_work() -> None:
 
 def test_r1_a_decision_begins_an_exchange_only_if_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second belt: a row too many in the table does not make an exchange without a request."""
-    rows = {**NEXT, (None, did.Asking): State.ASKING}
+    rows: dict[Any, State] = {**NEXT, (None, did.Asking): State.ASKING}
     monkeypatch.setattr("nexo_bridge.core.exchange.NEXT", rows)
     with pytest.raises(IllegalStepError):
         advance(None, DECISIONS[1], id="X1", wall=1.0)
@@ -206,10 +207,8 @@ def end(play: Play) -> str:
         if play.calls:
             call = play.calls[0]
             assert call.operation != "create_card", "a create is never sent again"
-            outcome = LOST if call.operation == "terminal_abort" else approved
-            if call.operation == "fence_card":
-                outcome = pending
-            play >> answered(call.operation, outcome)
+            said: dict[str, Any] = {"terminal_abort": LOST, "fence_card": pending}
+            play >> answered(call.operation, said.get(call.operation, approved))
         elif play.lookups:
             play >> found
         elif any(name == "look" for _, name in play.alarms):

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from nexo_bridge.categories.catalogue import GUARDED
+from nexo_bridge.categories.catalogue import BY_NAME, GUARDED
 from nexo_bridge.core.signals import Arrived, PosGone, Started, Stopping
 from nexo_bridge.money import Amount
 from nexo_bridge.nexo import messages as nexo
+from nexo_bridge.nexo.elements import Element
 from nexo_bridge.nexo.messages import MessageReference
 from nexo_bridge.policy import SalePolicy
 from tests.core.playbook import (
@@ -29,6 +30,7 @@ from tests.core.playbook import (
 from tests.core.words import (
     IDLE,
     LOST,
+    MOMENT,
     POLICY,
     A,
     B,
@@ -389,30 +391,40 @@ def test_r3_a_repeat_is_answered_while_the_process_ends() -> None:
     play >> found << "reply Success"
 
 
-@pytest.mark.parametrize("category", sorted(GUARDED - {"Payment"}))
+SALE_DATA = nexo.SaleData(
+    sale_transaction_id=nexo.TransactionIdentification(transaction_id="T1", time_stamp=MOMENT)
+)
+NOT_SERVED: dict[str, Element] = {
+    "Reversal": nexo.ReversalRequest(
+        reversal_reason="MerchantCancel",
+        original_poi_transaction=nexo.OriginalPOITransaction(reuse_card_data_flag=False),
+    ),
+    "Loyalty": nexo.LoyaltyRequest(
+        sale_data=SALE_DATA,
+        loyalty_transaction=nexo.LoyaltyTransaction(loyalty_transaction_type="Award"),
+    ),
+    "StoredValue": nexo.StoredValueRequest(
+        sale_data=SALE_DATA,
+        stored_value_data=(
+            nexo.StoredValueData(
+                stored_value_transaction_type="Load", currency="EUR", item_amount=Amount("5")
+            ),
+        ),
+    ),
+    "Batch": nexo.BatchRequest(),
+    "CardAcquisition": nexo.CardAcquisitionRequest(
+        sale_data=SALE_DATA, card_acquisition_transaction=nexo.CardAcquisitionTransaction()
+    ),
+}
+
+
+def test_r3_every_guarded_category_is_served_or_known_not_to_be() -> None:
+    assert GUARDED - BY_NAME.keys() == NOT_SERVED.keys()
+
+
+@pytest.mark.parametrize("category", NOT_SERVED)
 def test_r3_guarded_categories_that_are_not_served_yet_are_refused_and_remembered(category: str) -> None:
-    bodies = {
-        "Reversal": lambda: nexo.ReversalRequest(
-            reversal_reason="MerchantCancel",
-            original_poi_transaction=nexo.OriginalPOITransaction(reuse_card_data_flag=False),
-        ),
-        "Loyalty": lambda: nexo.LoyaltyRequest(
-            sale_data=payment().message.body.sale_data,  # type: ignore[attr-defined]  # a PaymentRequest
-            loyalty_transaction=nexo.LoyaltyTransaction(loyalty_transaction_type="Award"),
-        ),
-        "StoredValue": lambda: nexo.StoredValueRequest(
-            sale_data=payment().message.body.sale_data,  # type: ignore[attr-defined]  # a PaymentRequest
-            stored_value_data=(nexo.StoredValueData(
-                    stored_value_transaction_type="Load", currency="EUR", item_amount=Amount("5")
-                ),),
-        ),
-        "Batch": lambda: nexo.BatchRequest(),
-        "CardAcquisition": lambda: nexo.CardAcquisitionRequest(
-            sale_data=payment().message.body.sale_data,  # type: ignore[attr-defined]  # a PaymentRequest
-            card_acquisition_transaction=nexo.CardAcquisitionTransaction(),
-        ),
-    }
-    event = request(bodies[category](), category)
+    event = request(NOT_SERVED[category], category)
     play = open_for() >> event
     (play << "look up") >> found
     play << "journal Received" << "journal Settled" << "reply Failure/UnavailableService" << "forget"

@@ -1,0 +1,8 @@
+from __future__ import annotations
+
+from nexo_bridge.core.source import Source
+
+
+def test_two_connections_are_told_apart_and_one_is_itself() -> None:
+    assert Source("tcp", "tcp-1") == Source("tcp", "tcp-1")
+    assert len({Source("tcp", "tcp-1"), Source("tcp", "tcp-2"), Source("mqtt", "tcp-1")}) == 3
