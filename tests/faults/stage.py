@@ -324,6 +324,7 @@ async def stage(
     terminals: int = 1,
     extra: str = "",
     token_life: int = 300,
+    grant: str = "mtls",
     edit: Callable[[str], str] = lambda text: text,
     start: float | None = None,
     begin: bool = True,
@@ -337,6 +338,7 @@ async def stage(
         dedup=dedup,
         terminals=terminals,
         token_life=token_life,
+        grant=grant,
         seed=7,
         clock=clock,
     )
