@@ -1,4 +1,4 @@
-"""Every conversation script, against a whole bridge and a whole platform; some with a platform that de-duplicates, too."""
+"""Every conversation script, against a whole bridge and platform; some with one that de-duplicates, too."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from nexo_bridge.conversation.grammar import parse
+from nexo_bridge.conversation.grammar import Script, parse
 from nexo_bridge.conversation.player import play
 
 FOLDER = Path(__file__).parent / "conversations"
 SCRIPTS = sorted(FOLDER.glob("*.conv"))
 
 
-def plays() -> list[tuple[Path, bool]]:
+def plays() -> list[object]:
+    scripts = [(path.stem, parse(path.read_text(encoding="utf-8"))) for path in SCRIPTS]
     return [
-        (path, dedup)
-        for path in SCRIPTS
-        for dedup in (False, True)
-        if not dedup or parse(path.read_text(encoding="utf-8")).dedup
+        pytest.param(script, dedup, id=f"{name}-dedup" if dedup else name)
+        for name, script in scripts
+        for dedup in ((False, True) if script.dedup else (False,))
     ]
 
 
-@pytest.mark.parametrize(
-    ("path", "dedup"), plays(), ids=lambda value: value.stem if isinstance(value, Path) else "dedup" * value
-)
-async def test_it_goes_as_written(path: Path, *, dedup: bool, tmp_path: Path) -> None:
-    script = parse(path.read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("script", "dedup"), plays())
+async def test_it_goes_as_written(script: Script, *, dedup: bool, tmp_path: Path) -> None:
     await play(script, tmp_path, FOLDER, dedup=dedup)
 
 

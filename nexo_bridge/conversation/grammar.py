@@ -41,7 +41,9 @@ ANSWERS = frozenset({"same answer", "nothing", "closed", "Event", "Display"})
 """What a POS can hear beside a response, which is named by its category."""
 
 MOVES = frozenset({"drops", "returns", "half-closes"})
-PLATFORM = frozenset({"approve", "decline", "cancel", "release", "fault", "lose", "late"})
+PLATFORM = frozenset(
+    {"approve", "decline", "cancel", "release", "fault", "lose", "answers", "late", "overturn"}
+)
 TERMINAL = frozenset({"out-of-order", "idle"})
 DISK = frozenset({"waits", "goes"})
 PROCESS = frozenset({"KILL", "START", "STOP"})
@@ -52,6 +54,7 @@ _POS = re.compile(r"POS\d*")
 _AMOUNT = re.compile(r"\d+(\.\d+)?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _PAIR = re.compile(r"([A-Za-z][\w.-]*)(~?=)(.*)", re.DOTALL)
+_STATUS = re.compile(r"[2-5]\d\d")
 _TIMES = re.compile(r"x(\d+)")
 _SPAN = re.compile(r"\+(\d+(?:\.\d+)?)(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -127,7 +130,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """The platform, or the cardholder in front of a terminal."""
+    """The platform, or the cardholder in front of a terminal. ``fault`` is a fault's name or an HTTP status."""
 
     what: str
     poiid: str | None = None
@@ -346,11 +349,15 @@ def _act(words: list[str]) -> Act:
     what, rest = words[0], words[1:]
     if what == "lose" and rest == ["answer"]:
         return Act("fault", poiid, "lose-create-answer")
+    if what == "answers" and rest and _STATUS.fullmatch(rest[0]) and "at" in values:
+        return Act("answers", poiid, rest[0], values["at"], _times(rest[1:]))
     if what == "fault" and rest:
         times = _times(rest[1:])
         return Act("fault", poiid, rest[0], values.get("at"), times)
-    if what in {"fault", "lose"} or rest or "at" in values:
-        raise ValueError("PLAT: fault NAME [xN] [at=OPERATION], PLAT: lose answer, or one word")
+    if what in {"fault", "lose", "answers"} or rest or "at" in values:
+        raise ValueError(
+            "PLAT: fault NAME [xN] [at=OPERATION], PLAT: answers STATUS at=OPERATION [xN], PLAT: lose answer, or one word"
+        )
     return Act(what, poiid)
 
 

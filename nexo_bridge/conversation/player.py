@@ -224,16 +224,22 @@ class Player:
     # -- the others ----------------------------------------------------------------------------------------------
 
     async def _act(self, act: Act) -> None:
-        poiid = act.poiid or self.stage.sandbox.poiids[0]
+        sandbox = self.stage.sandbox
+        poiid = act.poiid or sandbox.poiids[0]
         await self.stage.settle()
         try:
-            if act.what == "fault":
-                self.stage.sandbox.inject(act.fault, act.poiid, act.times, operation=act.operation)
-            elif act.what == "late":
-                if not self.stage.sandbox.deliver_late():
-                    raise StageError("no create is kept back")
-            else:
-                self.stage.act(poiid, act.what)
+            match act.what:
+                case "fault":
+                    sandbox.inject(act.fault, act.poiid, act.times, operation=act.operation)
+                case "answers":
+                    sandbox.answer_with(int(act.fault), act.operation or "", act.poiid, act.times)
+                case "overturn":
+                    sandbox.overturn(poiid)
+                case "late":
+                    if not sandbox.deliver_late():
+                        raise StageError("no create is kept back")
+                case _:
+                    self.stage.act(poiid, act.what)
         except ValueError as problem:
             raise StageError(str(problem)) from None
         await self.stage.settle()

@@ -76,6 +76,28 @@ class Faults:
 
     def __init__(self) -> None:
         self._pending: list[_Pending] = []
+        self._statuses: list[tuple[int, _Pending]] = []
+
+    def answer_with(self, status: int, poiid: str | None, times: int, *, operation: str) -> None:
+        """Make the next ``times`` calls of ``operation`` be answered with ``status`` and no body.
+
+        Raises:
+            ValueError: no HTTP status, or ``times`` is less than 1.
+        """
+        if not 200 <= status <= 599 or times < 1:
+            raise ValueError("a status is 200 to 599, and times 1 or more")
+        self._statuses.append((status, _Pending(operation, poiid, operation, times)))
+
+    def status_of(self, poiid: str, operation: str) -> int | None:
+        """The status that this call is to be answered with, if one is; used up once."""
+        for entry in self._statuses:
+            status, pending = entry
+            if pending.operation == operation and pending.poiid in {None, poiid}:
+                pending.times -= 1
+                if pending.times == 0:
+                    self._statuses.remove(entry)
+                return status
+        return None
 
     def inject(
         self, name: str, poiid: str | None = None, times: int = 1, *, operation: str | None = None

@@ -143,10 +143,15 @@ class Gateway:
             return json_answer([{"code": code, "display": name} for code, name in COUNTRIES])
         if self._due(call, "unauthorised-once"):
             raise _unauthorised()
+        status = self._faults.status_of(call.poiid, route.name)
         try:
+            if status is not None and 400 <= status < 500:
+                raise PlatformError(status, "REFUSED", "Refused as a test asked")
             answer = self._perform(call)
         except PlatformError as refused:
             answer = refused.answer()
+        else:
+            answer = answer if status is None else Answer(status)
         if call.route.name == "create_qr":
             answer = await self._provided(call, answer)
         return await self._spoil(call, answer)

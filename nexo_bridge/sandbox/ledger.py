@@ -145,6 +145,12 @@ class Ledger:
         wanted = (device_id, method, key.lower())
         return [row for row in self._rows if (row.device_id, row.method, row.key.lower()) == wanted]
 
+    def newest(self, device_id: str) -> Transaction | None:
+        """The newest sale of the device."""
+        return next(
+            (row for row in reversed(self._rows) if row.device_id == device_id and row.kind == "SALE"), None
+        )
+
     def fence(self, device_id: str, method: Method, key: str) -> None:
         """Refuse every create with this key from now on."""
         self._fences.add((device_id, method, key.lower()))

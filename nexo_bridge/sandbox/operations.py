@@ -244,6 +244,14 @@ class Platform:
         """Every transaction of the device with this key."""
         return self.ledger.by_key(serial, method, key)
 
+    def overturn(self, serial: str) -> None:
+        """Approve the device's newest payment after a final no; ValueError if there is none."""
+        row = self.ledger.newest(serial)
+        if row is None or not row.final or row.approved:
+            raise ValueError("no payment of that terminal ended without approval")
+        row.authorised, row.decline, row.approval_code = row.amount, None, self._letters(6)
+        row.move("APPROVED", self._clock.now())
+
     def _stop(self, target: Transaction, code: str, message: str) -> None:
         self.terminals[target.device_id].end(target, Ending("", "CANCELLED", code, message))
 

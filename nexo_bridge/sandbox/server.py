@@ -251,6 +251,26 @@ class Sandbox:
             self._terminal(poiid)
         self._faults.inject(fault, poiid, times, operation=operation)
 
+    def answer_with(self, status: int, operation: str, poiid: str | None = None, times: int = 1) -> None:
+        """Let calls of one operation be answered with ``status`` and no body.
+
+        A status of 400 to 499 is a refusal: the call is not carried out. With any other it is.
+
+        Raises:
+            ValueError: no such terminal or status, or ``times`` is less than 1.
+        """
+        if poiid is not None:
+            self._terminal(poiid)
+        self._faults.answer_with(status, poiid, times, operation=operation)
+
+    def overturn(self, poiid: str) -> None:
+        """Charge the newest payment of a terminal although it ended without approval: no platform may do this.
+
+        Raises:
+            ValueError: no such terminal, or nothing there ended so.
+        """
+        self._platform.overturn(self._terminal(poiid).serial)
+
     def pending_faults(self) -> dict[str, int]:
         """How often each fault is still to happen."""
         return self._faults.left()

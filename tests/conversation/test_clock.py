@@ -14,9 +14,10 @@ def test_alarms_ring_in_order_one_for_each_turn() -> None:
     clock.call_later(2, lambda: rang.append("early"))
     assert clock.due == 2
     clock.turn(10)
-    assert (rang, clock.passed, clock.due) == (["early"], 10, 5)
+    assert (rang, clock.passed) == (["early"], 10)
     clock.turn(10)
-    assert (rang, clock.due) == (["early", "late"], None)
+    assert rang == ["early", "late"]
+    assert clock.due is None
     assert clock.wall() == 1_000_010.0
     assert clock.now().timestamp() == 1_000_010.0
 
@@ -39,10 +40,10 @@ def test_nothing_rings_before_it_is_due() -> None:
 
 
 async def test_who_waits_for_time_alone_is_known() -> None:
-    clock = StageClock(0.0)
+    asked = asyncio.Event()
+    clock = StageClock(0.0, changed=asked.set)
     waiting = asyncio.create_task(pause(clock, 5))
-    while not clock.awaited:
-        await asyncio.sleep(0)
+    await asked.wait()
     assert clock.awaited == 1
     clock.turn(5)
     await waiting

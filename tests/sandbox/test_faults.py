@@ -73,3 +73,17 @@ def test_the_list_is_closed() -> None:
         "invalid-resume",
         "backlog",
     }
+
+
+def test_an_operation_is_answered_with_a_status_as_often_as_asked() -> None:
+    faults = Faults()
+    faults.answer_with(202, "POI00001", 2, operation="fence_card")
+    assert faults.status_of("POI00002", "fence_card") is None
+    assert faults.status_of("POI00001", "read_card") is None
+    assert [faults.status_of("POI00001", "fence_card") for _ in range(3)] == [202, 202, None]
+
+
+@pytest.mark.parametrize(("status", "times"), [(199, 1), (600, 1), (202, 0)])
+def test_what_is_no_status_is_refused(status: int, times: int) -> None:
+    with pytest.raises(ValueError, match="200 to 599"):
+        Faults().answer_with(status, None, times, operation="read_card")

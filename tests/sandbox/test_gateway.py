@@ -360,3 +360,24 @@ async def test_closing_forgets_what_is_still_on_its_way(
     await sandbox.close()
     clock.advance(60)
     assert sandbox.ledger() == []
+
+
+async def test_an_operation_is_answered_with_a_status_and_no_body(sandbox: Sandbox, device: Enter) -> None:
+    """Below 400 and above 499 it is carried out; a refusal is one."""
+    client = await device("POI00001")
+    sandbox.answer_with(422, "create_card", "POI00001")
+    sandbox.answer_with(502, "create_card")
+    assert (await client.post(CARDS, json=_card())).status_code == 422
+    assert sandbox.ledger() == []
+    answer = await client.post(CARDS, json=_card())
+    assert (answer.status_code, answer.content) == (502, b"")
+    assert len(sandbox.ledger()) == 1
+    assert (await client.post(CARDS, json=_card())).json()["code"] == "TERMINAL_BUSY"
+
+
+async def test_a_no_can_be_overturned(sandbox: Sandbox, device: Enter, clock: VirtualClock) -> None:
+    client = await device("POI00001")
+    await client.post(CARDS, json=_card(1205))
+    clock.advance(4)
+    sandbox.overturn("POI00001")
+    assert [(row["status"], row["charges"]) for row in sandbox.ledger()] == [("APPROVED", 1)]

@@ -331,3 +331,17 @@ def test_a_terminal_shows_what_it_is_told_while_it_is_idle(platform: Platform) -
 def test_a_seed_makes_the_same_ids(clock: VirtualClock) -> None:
     ids = {_platform(clock).create_card("S1", _card())[0].transaction_id for _ in range(2)}
     assert len(ids) == 1
+
+
+def test_a_payment_that_ended_can_be_overturned_and_no_other(platform: Platform, clock: VirtualClock) -> None:
+    with pytest.raises(ValueError, match="ended without approval"):
+        platform.overturn("S1")
+    sale, _ = platform.create_card("S1", _card(1205))
+    with pytest.raises(ValueError, match="ended without approval"):
+        platform.overturn("S1")
+    clock.advance(THINK)
+    assert sale.status == "DECLINED"
+    platform.overturn("S1")
+    assert (sale.status, sale.authorised, sale.decline) == ("APPROVED", 1205, None)
+    with pytest.raises(ValueError, match="ended without approval"):
+        platform.overturn("S1")
