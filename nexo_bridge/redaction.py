@@ -99,9 +99,9 @@ class Secret:
         if isinstance(value, Secret):
             return value
         if isinstance(value, dict) and isinstance(value.get("hmac"), str) and set(value) <= {"hmac", "parts"}:
-            return cls(
-                value["hmac"], None, {name: cls(digest) for name, digest in value.get("parts", {}).items()}
-            )
+            parts = value.get("parts", {})
+            if isinstance(parts, dict) and all(isinstance(digest, str) for digest in parts.values()):
+                return cls(value["hmac"], None, {name: cls(digest) for name, digest in parts.items()})
         raise ValueError("a secret is made at the edge or read back as its HMAC")
 
 

@@ -105,7 +105,20 @@ def test_a_scanned_code_is_a_secret_of_its_own_inside_the_text() -> None:
     assert copy.deepcopy(data).part("scannedPaymentId") == code
 
 
-@pytest.mark.parametrize("value", [PAN, 5, None, {}, {"hmac": 5}, {"hmac": "ab", "clear": PAN}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        PAN,
+        5,
+        None,
+        {},
+        {"hmac": 5},
+        {"hmac": "ab", "clear": PAN},
+        {"hmac": "ab", "parts": PAN},
+        {"hmac": "ab", "parts": None},
+        {"hmac": "ab", "parts": {"scannedPaymentId": 5}},
+    ],
+)
 def test_nothing_else_becomes_a_secret(value: Any) -> None:
     with pytest.raises(ValidationError):
         Card.model_validate({"pan": value})

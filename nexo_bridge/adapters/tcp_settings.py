@@ -12,7 +12,7 @@ from nexo_bridge.nexo.framing import LARGEST_CAP, MAX_FRAME
 class TcpListen(BaseModel):
     """One port on which POS connect. One limit for each way a peer can cost us something; seconds and bytes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["tcp"]
     host: str = Field(

@@ -146,9 +146,10 @@ def with_paths(overrides: Mapping[str, str]) -> Mapping[str, Operation]:
             raise ConfigurationError(
                 f"platform.paths.{name}: no such operation; known are {', '.join(OPERATIONS)}"
             )
-        if not re.fullmatch(r"/[\x21-\x7e]*", path) or "?" in path or "#" in path:
+        if not re.fullmatch(r"/(?!/)[\x21-\x7e]*", path) or "?" in path or "#" in path:
+            # What begins with // would name another host, and the token would go there.
             raise ConfigurationError(
-                f"platform.paths.{name}: write a path that starts with / and has no query"
+                f"platform.paths.{name}: write a path that starts with one / and has no query"
             )
         wanted = set(_PLACEHOLDER.findall(rows[name].path))
         if set(_PLACEHOLDER.findall(path)) != wanted:

@@ -113,6 +113,22 @@ class Settings(BaseSettings):
             ordered(setting_name(("pos", sale_id, "deadlines")), self._deadlines(sale_id), strictly=True)
         return self
 
+    @model_validator(mode="after")
+    def _listeners_outlast_every_pos(self) -> Self:
+        """A till that only listens any more must not lose its connection while its payment may still be answered."""
+        longest, where = self.deadlines.pos_timeout, "deadlines.pos_timeout"
+        for sale_id in self.pos:
+            seconds = self._deadlines(sale_id)["pos_timeout"]
+            if seconds > longest:
+                longest, where = seconds, setting_name(("pos", sale_id, "deadlines", "pos_timeout"))
+        for place, listen in enumerate(self.listen):
+            if listen.half_closed_timeout <= longest:
+                raise ValueError(
+                    f"{setting_name(('listen', place, 'half_closed_timeout'))} ({listen.half_closed_timeout:g}) "
+                    f"must be more than {where} ({longest:g}); raise the first or lower the second"
+                )
+        return self
+
     def _deadlines(self, sale_id: str) -> dict[str, float]:
         own = self.pos_for(sale_id).deadlines.model_dump(exclude_none=True)
         return {**self.deadlines.model_dump(), **own}

@@ -19,6 +19,8 @@ def test_kind_and_port_are_enough_and_listen_on_this_machine_alone() -> None:
         {"port": 1, "max_frame": LARGEST_CAP + 1},
         {"port": 1, "frame_timeout": 0},
         {"port": 1, "host": ""},
+        {"port": 1, "idle_timeout": float("inf")},
+        {"port": 1, "write_timeout": float("nan")},
         {"port": 1, "hots": "typo"},
         {"port": 1, "kind": "udp"},
     ],

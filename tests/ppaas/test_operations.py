@@ -69,10 +69,11 @@ def test_paths_can_be_overridden() -> None:
     ("name", "path", "said"),
     [
         ("pay", "/x", "platform.paths.pay: no such operation; known are countries"),
-        ("create_card", "x", "starts with /"),
+        ("create_card", "x", "starts with one /"),
+        ("create_card", "//evil.example/x", "starts with one /"),
         ("create_card", "/x?y=1", "no query"),
         ("create_card", "/x#y", "no query"),
-        ("create_card", "/x y", "starts with /"),
+        ("create_card", "/x y", "starts with one /"),
         ("create_card", "/x/{transactionId}", "exactly: none"),
         ("read_card", "/x", "exactly: {transactionId}"),
     ],

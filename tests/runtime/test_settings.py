@@ -198,6 +198,28 @@ MISTAKES = {
             "lower the first or raise the second"
         ),
     ),
+    "a listener less patient than its POS": (
+        ENOUGH + "[deadlines]\npos_timeout = 150\n",
+        (
+            "listen[0].half_closed_timeout (150) must be more than deadlines.pos_timeout (150); "
+            "raise the first or lower the second"
+        ),
+    ),
+    "a listener less patient than one POS": (
+        ENOUGH + '[pos."KASSE 1"]\n[pos."K 2".deadlines]\npos_timeout = 200\n',
+        (
+            'listen[0].half_closed_timeout (150) must be more than pos."K 2".deadlines.pos_timeout (200); '
+            "raise the first or lower the second"
+        ),
+    ),
+    "a listener that waits for ever": (
+        ENOUGH.replace("port = 0", "port = 0\nidle_timeout = inf"),
+        "listen[0].idle_timeout: should be a finite number; inf was found, correct it",
+    ),
+    "a path that names another host": (
+        ENOUGH + '[platform.paths]\ncreate_card = "//evil.example/sales"\n',
+        "platform.paths.create_card: write a path that starts with one / and has no query",
+    ),
     "retention out of order": (
         ENOUGH.replace("[platform]", "keep_answers = 40\n[platform]"),
         "journal.keep_answers (40) must be at most journal.keep_bodies (30); lower the first or raise the second",
@@ -321,10 +343,10 @@ def test_two_files_of_one_name_cannot_both_be_that_credential(folder: Path, cred
 
 
 def test_each_pos_has_its_own_deadlines_and_habits(folder: Path) -> None:
-    text = ENOUGH + '[pos."KASSE1"]\non_unknown = "answer"\n[pos."KASSE1".deadlines]\npos_timeout = 150\n'
+    text = ENOUGH + '[pos."KASSE1"]\non_unknown = "answer"\n[pos."KASSE1".deadlines]\npos_timeout = 140\n'
     settings = load_settings(written(folder, text), {})
 
-    assert settings.deadlines_for("KASSE1") == Deadlines(pos_timeout=150)
+    assert settings.deadlines_for("KASSE1") == Deadlines(pos_timeout=140)
     assert settings.deadlines_for("KASSE2") == Deadlines()
     assert settings.pos_for("KASSE1").on_unknown == "answer"
     assert settings.pos_for("KASSE2").on_unknown == "park"
