@@ -208,6 +208,24 @@ async def test_inputs_alone_are_no_exchange(path: Path) -> None:
         assert await journal.open_exchanges() == ()
 
 
+async def test_the_newest_entry_of_a_channel_is_found_among_all_others(path: Path) -> None:
+    async with opened(path) as journal:
+        assert await journal.newest("stream:POI1") is None
+        for number in range(3):
+            put(journal, "PlatformEvent", "stream:POI1", kind="input", public={"event_id": f"evt_{number}"})
+            put(journal, "PlatformEvent", "stream:POI2", kind="input", public={"event_id": "other"})
+            put(journal, "AlarmRang", None, kind="input")
+        found = await journal.newest("stream:POI1")
+
+        assert found is not None
+        assert found.public == {"event_id": "evt_2"}
+        assert await journal.find(Query(refs=())) == (), "events are no exchange"
+    async with opened(path) as journal:
+        found = await journal.newest("stream:POI1")
+        assert found is not None
+        assert found.public == {"event_id": "evt_2"}
+
+
 async def test_open_exchanges_are_those_begun_and_not_settled(path: Path) -> None:
     async with opened(path) as journal:
         first = put(journal, exchange="X1")

@@ -151,3 +151,13 @@ async def test_browsers_are_refused(control: httpx.AsyncClient, headers: dict[st
 @pytest.mark.parametrize("host", ["localhost", "localhost:80", "127.0.0.1:1", "[::1]:1"])
 async def test_this_machine_is_let_in(control: httpx.AsyncClient, host: str) -> None:
     assert (await control.get("/ledger", headers={"host": host})).status_code == 200
+
+
+async def test_where_events_go_and_when(sandbox: Sandbox, control: httpx.AsyncClient) -> None:
+    url = "https://127.0.0.1:1/ppaas/events/v1"
+    assert (await control.post("/webhook", json={"url": url, "secret": "s"})).json() == {"url": url}
+    assert (await control.post("/webhook", json={"url": "http://x/"})).status_code == 400
+    assert (await control.post("/webhook", json={"url": None})).json() == {"url": None}
+    assert (await control.post("/schedule", json={"schedule": "APPROVED=1+2"})).status_code == 200
+    assert sandbox.events.schedule == {"APPROVED": (1.0, 2.0)}
+    assert (await control.post("/schedule", json={"schedule": "APPROVED"})).status_code == 400

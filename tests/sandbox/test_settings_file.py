@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from nexo_bridge.sandbox.settings_file import TerminalEntry, render, write
+from nexo_bridge.sandbox.settings_file import TerminalEntry, WebhookEntry, render, write
 
 BASES = {name: f"https://127.0.0.1/{name}" for name in ("auth", "device_auth", "api", "device_api")}
 
@@ -18,6 +18,20 @@ def test_the_file_has_the_names_a_bridge_reads(tmp_path: Path) -> None:
         "terminals": {
             "POI00001": {"serial": "S1", "grant": "mtls", "certificate": "c/a.pem", "key": "c/a.key"}
         },
+    }
+
+
+def test_results_come_by_a_channel_where_one_is_wanted() -> None:
+    terminal = TerminalEntry("POI00001", "S1", "c/a.pem", "c/a.key")
+    webhook = WebhookEntry(8443, "c/w.pem", "c/w.key", "c/w.secret")
+    told = tomllib.loads(render(BASES, "ca.pem", [terminal], "webhook", webhook))
+
+    assert told["terminals"]["POI00001"]["results"] == "webhook"
+    assert told["webhook"] == {
+        "port": 8443,
+        "certificate": "c/w.pem",
+        "key": "c/w.key",
+        "secret": "c/w.secret",
     }
 
 
