@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -29,7 +30,6 @@ from nexo_bridge.core.source import Source
 from nexo_bridge.errors import JournalFailure
 from nexo_bridge.ppaas.events import MAX_EVENT, read
 from nexo_bridge.ppaas.grants import NoSessionError
-from nexo_bridge.redaction import printable
 
 PATH: Final = "/device-events/v1/stream"
 """Below ``device_api`` (assumed)."""
@@ -46,7 +46,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 RESUME_INVALID, TOO_LONG = 410, 1009
 _NUMBERS = itertools.count(1)
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 _quiet = logging.getLogger("websockets.client")
 _quiet.setLevel(logging.CRITICAL + 1)  # it logs headers, and tokens with them
 _quiet.propagate = False
@@ -224,9 +224,7 @@ class StreamChannel:
 
     def _refused(self, status: int, bearer: str) -> str | None:
         if status == RESUME_INVALID and self._cursor is not None:
-            log.warning(
-                "%s: the platform does not know our resume point; events may be lost", printable(self.poiid)
-            )
+            log.warning("resume point not known, events may be lost", poiid=self.poiid, event_id=self._cursor)
             self._cursor = None
             return None
         if status == 401:
@@ -264,9 +262,7 @@ class StreamChannel:
         if number != NOT_ASKED_FOR:
             self._flight.waiting.append((number, told.event_id))
             if told.problem is not None:
-                log.warning(
-                    "%s: an event that says nothing we can use: %s", printable(self.poiid), told.problem
-                )
+                log.warning("event not understood", poiid=self.poiid, channel="stream", problem=told.problem)
         self._feed(
             PlatformEvent(
                 source=self._source,
@@ -303,6 +299,11 @@ class StreamChannel:
         before, self._state = self._state, state
         if before != state:
             if state.up:
-                log.info("%s: events come by stream", printable(self.poiid))
+                log.info("channel up", poiid=self.poiid, channel="stream")
             else:
-                log.warning("%s: no stream, results are polled: %s", printable(self.poiid), state.problem)
+                log.warning(
+                    "channel down, results are polled",
+                    poiid=self.poiid,
+                    channel="stream",
+                    problem=state.problem,
+                )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import h11
+import structlog
 
 from nexo_bridge.adapters.channel import ChannelState, Feed
 from nexo_bridge.adapters.timer import Timer
@@ -41,7 +41,7 @@ SHORTEST_SECRET: Final = 32
 _LARGEST_HEAD: Final = 16 * 1024
 
 _NUMBERS = itertools.count(1)
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class WebhookChannel:
             ) from None
         bound = self._server.sockets[0].getsockname()
         self.address = f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
-        log.info("webhook listens on %s%s", self.address, PATH)
+        log.info("channel up", channel="webhook", host=bound[0], port=bound[1])
 
     def serve(self, terminals: Mapping[str, str]) -> None:
         """Take events for these terminals from now on."""
@@ -233,7 +233,7 @@ class WebhookChannel:
         if not self._works():
             return False
         if told.problem is not None:
-            log.warning("webhook: an event that says nothing we can use: %s", told.problem)
+            log.warning("event not understood", channel="webhook", problem=told.problem)
         ack = next(self._numbers)
         waiting = self._waiting[ack] = asyncio.get_running_loop().create_future()
         try:
@@ -260,7 +260,7 @@ class WebhookChannel:
         """Said at the first and then ever more rarely: whoever forges may write as many as he likes."""
         self._refused += 1
         if self._refused & (self._refused - 1) == 0:
-            log.warning("webhook: refused %d so far, the last one: %s", self._refused, why)
+            log.warning("webhooks refused", channel="webhook", total=self._refused, reason=why)
 
 
 async def _next(connection: h11.Connection, reader: asyncio.StreamReader) -> object:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 import trustme
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
@@ -373,10 +372,11 @@ async def test_a_terminal_that_is_taken_away_opens_nothing() -> None:
         assert state.problem == "this terminal is not served any more"
 
 
-async def test_a_platform_that_is_gone_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_platform_that_is_gone_is_told() -> None:
     async with rig(start=False) as it:
         it.channel._url = "wss://127.0.0.1:1" + PATH
         await it.channel.start()
         await it.until(lambda: bool(it.pauses))
-        assert "the stream cannot be opened (ConnectionRefusedError)" in caplog.text
-        assert "token-1" not in caplog.text
+        state = it.channel.state("POI00001")
+        assert state is not None
+        assert state.problem == "the stream cannot be opened (ConnectionRefusedError)"
