@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from nexo_bridge.categories import conditions, failures
 from nexo_bridge.categories.conditions import FAILURES
 from nexo_bridge.categories.plan import (
@@ -120,6 +122,8 @@ def reply(request: PaymentRequest, ending: Ending, facts: Facts) -> PaymentRespo
             failure = FAILURES["RESOLVED"]
         case NotStarted(because=because):
             failure = FAILURES["ABORTED_BEFORE_START" if because == "abort" else "NOT_STARTED"]
+        case _:
+            assert_never(ending)
     return _failed(request, facts, failure)
 
 

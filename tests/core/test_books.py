@@ -24,6 +24,15 @@ def test_what_runs_on_another_terminal_is_another_matter() -> None:
     play >> found << "journal Received" << "journal Wished" << "journal Settled" << "reply Failure/Aborted"
 
 
+def test_a_look_up_for_another_terminal_holds_nothing_here() -> None:
+    play = open_for()
+    (play >> login(poi="POI2")).skip()
+    play >> payment(poi="POI2", source=B) << "look up"
+    play >> payment(service="2") << "look up"
+    play.lookups.reverse()
+    play >> found << "journal Received" << "journal Asking" << "call create_card"
+
+
 def test_only_who_is_gone_is_forgotten() -> None:
     play = open_for()
     (play >> login(poi="POI2")).skip()

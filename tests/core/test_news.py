@@ -97,10 +97,11 @@ def test_f49_a_pending_event_older_than_one_heard_is_passed_over_but_never_a_fin
 @pytest.mark.parametrize(
     "foreign",
     [
+        event(pending("of somebody else", transaction_id="pp-9")),
         event(approved("of somebody else", transaction_id="pp-9")),
         event(None, poiid="POI2"),
     ],
-    ids=["another operation", "nothing in it"],
+    ids=["another, pending", "another, final", "nothing in it"],
 )
 def test_f50_unknown_ones_are_acknowledged_and_ignored(foreign: PlatformEvent) -> None:
     play = named() >> foreign

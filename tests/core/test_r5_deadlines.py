@@ -236,5 +236,5 @@ def test_r5_a_deadline_after_the_end_means_nothing(alarm: str) -> None:
 
 def test_r5_an_exchange_is_parked_once() -> None:
     play = (parked() >> rang("answer_by")).skip()
-    play >> AlarmRang(exchange=play.replies[-1].exchange or "X3", alarm="answer_by")
+    play >> AlarmRang(exchange=play.bridge.in_hand()[0]["exchange"], alarm="answer_by")
     assert play.silent

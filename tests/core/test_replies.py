@@ -60,3 +60,9 @@ def test_a_bare_answer_that_still_does_not_fit_is_a_defect_and_settles_nothing()
     with pytest.raises(codec.InvalidOutput):
         play >> answered("create_card", approved, transaction_id="\x01")
     assert "Settled" not in play.events
+
+
+def test_an_echo_that_does_not_fit_is_a_defect_whatever_the_outcome() -> None:
+    play = asked(payment(transaction="\x01"))
+    with pytest.raises(codec.InvalidOutput):
+        play >> answered("create_card", declined)
