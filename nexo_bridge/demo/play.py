@@ -4,225 +4,292 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from nexo_bridge.demo.screen import Screen
-from nexo_bridge.demo.stage import DemoError, Stage
+from nexo_bridge.demo.audit import Told
+from nexo_bridge.demo.screen import Screen, Tone
+from nexo_bridge.demo.stage import PATIENCE, DemoError, Stage
 from nexo_bridge.money import Amount, to_minor
-from nexo_bridge.nexo.messages import Message
+from nexo_bridge.nexo.messages import Message, PaymentResponse, TransactionStatusResponse
 from nexo_bridge.nexo.schema import Schemas
-from nexo_bridge.pos.client import PosClient
+from nexo_bridge.pos.client import AnswerLost, NothingSent, PosClient
 from nexo_bridge.pos.devices import Picture
 from nexo_bridge.pos.ending import Ending, of_answer
 from nexo_bridge.pos.requests import Requests, ServiceIds
 
-SALE_ID, POIID = "TILL-1", "POI00001"
-PATIENCE = 30.0
-TITLE = "nexo-bridge: one till, one bridge, a payment platform with terminals. Only the money is not real."
+SALE_ID, POIID, CURRENCY = "TILL-1", "POI00001", "EUR"
+
+ASKS, ANSWERS = "till ▸ bridge", "bridge ▸ till"
+
+_PAUSE = 0.1
+"""Seconds this till waits between two TransactionStatus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A payment of the till: what it is called on the screen, and its request."""
+
+    name: str
+    amount: str
+    request: Message
+
+    @property
+    def service_id(self) -> str:
+        """By which it is asked about."""
+        return self.request.header.service_id or ""
 
 
 @dataclass(slots=True)
 class Play:
-    """One run of the demo."""
+    """One run of the demo.
+
+    Attributes:
+        told: the last word on every sale.
+    """
 
     stage: Stage
     screen: Screen
     schemas: Schemas
-    requests: Requests = field(default_factory=lambda: Requests(SALE_ID, POIID))
-    numbers: ServiceIds = field(default_factory=ServiceIds)
-    endings: dict[str, Ending] = field(
-        default_factory=dict
-    )  # by minor amount asked: what the POS was told last
+    told: list[Told] = field(default_factory=list)
+    _requests: Requests = field(default_factory=lambda: Requests(SALE_ID, POIID))
+    _numbers: ServiceIds = field(default_factory=ServiceIds)
     _client: PosClient | None = None
+    _answers: list[bytes] = field(default_factory=list)  # as they came, newest last
+    _pictures: asyncio.Queue[Picture] = field(default_factory=asyncio.Queue)
 
     async def run(self) -> None:
-        """The whole conversation; raises ``DemoError`` where it does not go as it must."""
-        screen = self.screen
-        screen.line(
-            "nexo-bridge: one till, one bridge, a payment platform with terminals. Only the money is not real.",
-            "bold",
-        )
-        api = await self.stage.open_sandbox()
-        screen.event(f"platform (sandbox) at {api}: mutual TLS, OAuth2 device tokens, three terminals")
-        screen.event(f"bridge listens at {await self.stage.open_bridge()} for nexo Retailer XML")
-        await self._turn("Login", self.requests.login(self.numbers.next()), "Success")
-        card = self._payment("12.50")
-        first = await self._pay("Payment 12.50 EUR by card", card, "Success")
-        await self._pay("Payment 8.00 EUR by QR code", self._payment("8.00", mobile=True), "Success")
-        await self._pay("Payment 10.05 EUR by card", self._payment("10.05"), "Failure", "Refusal")
-        await self._lost_answer()
-        again = await self._pay("the first payment once more, same ServiceID", card, "Success", what="repeat")
-        if again != first:
-            raise DemoError("the repeated request did not get the stored answer")
-        screen.event("the stored answer again; the platform was not asked")
-        await self._abort()
-        await self._kill()
-        await self._turn("Logout", self.requests.logout(self.numbers.next()), "Success")
-        await self.close()
+        """The whole conversation.
 
-    async def close(self) -> None:
-        """The till hangs up."""
+        Raises:
+            DemoError: it does not go as it must.
+        """
+        try:
+            await self._start()
+            await self._session("log in", "Login", self._requests.login(self._numbers.next()))
+            await self._pay(self._sale("card", "12.50"), "Success")
+            await self._qr_code()
+            await self._pay(self._sale("decline", "20.05"), "Failure", "Refusal")
+            await self._lost_answer()
+            await self._abort()
+            await self._kill()
+            await self._session("log out", "Logout", self._requests.logout(self._numbers.next()))
+        except (NothingSent, AnswerLost) as problem:
+            raise DemoError(f"the bridge does not answer: {problem}") from None
+        except TimeoutError:
+            raise DemoError(f"no answer within {PATIENCE:g} seconds") from None
+        finally:
+            await self._hang_up()
+
+    # -- scenes --------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self.screen.scene("start")
+        begun = time.monotonic()
+        api = await self.stage.open_sandbox()
+        self.screen.says("sandbox", f"the payment platform and its terminals: {api}", seconds=_since(begun))
+        begun = time.monotonic()
+        address = await self.stage.open_bridge()
+        self.screen.says("bridge", f"ready for tills: nexo XML at tcp://{address}", seconds=_since(begun))
+
+    async def _session(self, name: str, category: str, request: Message) -> None:
+        self.screen.scene(name)
+        begun = time.monotonic()
+        answer = await (await self._till()).send(request, PATIENCE)
+        ending = of_answer(answer, request.header.service_id or "")
+        said = f"{category}: {SALE_ID} at terminal {POIID}. {_words(ending)}"
+        self.screen.says(ASKS, said, seconds=_since(begun))
+        _expect(name, ending, "Success")
+
+    async def _pay(self, sale: Sale, result: str, condition: str | None = None) -> None:
+        self.screen.scene(sale.name)
+        begun = time.monotonic()
+        self.screen.says(ASKS, f"Payment {sale.amount} {CURRENCY}")
+        answer = await (await self._till()).send(sale.request, PATIENCE)
+        self._settle(sale, answer, begun, result, condition)
+
+    async def _qr_code(self) -> None:
+        sale = self._sale("QR code", "7.90", mobile=True)
+        self.screen.scene(sale.name)
+        await self.stage.cardholder(POIID, "hold")
+        begun = time.monotonic()
+        self.screen.says(ASKS, f"Payment {sale.amount} {CURRENCY} by a code that the customer scans")
+        answer = await (await self._till()).ask(sale.request)
+        async with asyncio.timeout(PATIENCE):
+            picture = await self._pictures.get()
+        if picture.form != "qr" or await self.stage.screen_of(POIID) != picture.content:
+            raise DemoError("QR code: till and terminal were to show the same code")
+        captions = ("Terminal and till show this code.", "The customer scans it.")
+        self.screen.code(picture.content, captions)
+        await self.stage.cardholder(POIID, "approve")
+        self._settle(sale, await _waited(answer), begun, "Success")
+
+    async def _lost_answer(self) -> None:
+        """The till's line breaks; then it does what the protocol tells it to, and at last the very same again."""
+        sale = self._sale("lost answer", "31.40")
+        self.screen.scene(sale.name)
+        await self.stage.cardholder(POIID, "hold")
+        begun = time.monotonic()
+        self.screen.says(ASKS, f"Payment {sale.amount} {CURRENCY}; then the line breaks")
+        await (await self._till()).ask(sale.request)
+        await self._begun(sale)
+        await self._hang_up()
+        self.screen.says(ASKS, "on a new connection: TransactionStatus, how did it end?")
+        ending = of_answer(await self._status(sale), sale.service_id)
+        self.screen.says(ANSWERS, "not known yet (InProgress)", seconds=_since(begun))
+        if ending.condition != "InProgress":
+            raise DemoError(f"{sale.name}: expected InProgress while the customer pays, got {_words(ending)}")
+        await self.stage.cardholder(POIID, "approve")
+        self.screen.says(ASKS, "the customer has paid; TransactionStatus again")
+        self._settle(sale, await self._found(sale), begun, "Success")
+        await self._repeat(sale)
+
+    async def _repeat(self, sale: Sale) -> None:
+        self.screen.scene("repeat")
+        self.screen.says(ASKS, "the payment once more, the very same message; and again")
+        begun = time.monotonic()
+        till = await self._till()
+        endings = [of_answer(await till.send(sale.request, PATIENCE), sale.service_id) for _ in range(2)]
+        for ending in endings:
+            _expect("repeat", ending, "Success")
+        first, second = self._answers[-2:]
+        if first != second:
+            raise DemoError("repeat: expected the stored answer byte for byte, got another one")
+        self.screen.says(
+            ANSWERS, "the stored answer, byte for byte; nobody pays again", seconds=_since(begun), tone="good"
+        )
+
+    async def _abort(self) -> None:
+        sale = self._sale("abort", "45.00")
+        self.screen.scene(sale.name)
+        await self.stage.cardholder(POIID, "hold")
+        begun = time.monotonic()
+        self.screen.says(ASKS, f"Payment {sale.amount} {CURRENCY}; the customer hesitates; Abort")
+        till = await self._till()
+        answer = await till.ask(sale.request)
+        await self._begun(sale)
+        await till.tell(self._requests.abort(self._numbers.next(), sale.service_id))
+        self._settle(sale, await _waited(answer), begun, "Failure", "Aborted")
+        await self.stage.cardholder(POIID, "release")
+
+    async def _kill(self) -> None:
+        sale = self._sale("kill -9", "60.00")
+        self.screen.scene(sale.name)
+        await self.stage.cardholder(POIID, "hold")
+        begun = time.monotonic()
+        self.screen.says(ASKS, f"Payment {sale.amount} {CURRENCY}")
+        answer = await (await self._till()).ask(sale.request)
+        await self._begun(sale)
+        process = await self.stage.kill_bridge()
+        self.screen.says(
+            "bridge", f"killed: process {process} is gone, in the middle of the payment", tone="bad"
+        )
+        try:
+            lost = await _waited(answer)
+            raise DemoError(
+                f"{sale.name}: expected no answer, got {_words(of_answer(lost, sale.service_id))}"
+            )
+        except AnswerLost:
+            await self._hang_up()
+        await self.stage.cardholder(POIID, "approve")
+        self.screen.says("customer", "pays at the terminal all the same")
+        address = await self.stage.open_bridge()
+        self.screen.says("bridge", f"started again at {address}; it reads its journal")
+        self.screen.says(ASKS, "TransactionStatus: how did it end?")
+        self._settle(sale, await self._found(sale), begun, "Success")
+
+    # -- turns ---------------------------------------------------------------------------------------------------
+
+    def _sale(self, name: str, amount: str, *, mobile: bool = False) -> Sale:
+        number = self._numbers.next()
+        request = self._requests.payment(number, f"sale-{number}", Amount(amount), CURRENCY, mobile=mobile)
+        return Sale(name, amount, request)
+
+    async def _till(self) -> PosClient:
+        if self._client is None or not self._client.connected:
+            await self._hang_up()
+            host, port = self.stage.address
+            self._client = PosClient(
+                host,
+                port,
+                schemas=self.schemas,
+                on_picture=self._pictures.put_nowait,
+                on_raw=self._answers.append,
+            )
+            await self._client.connect()
+        return self._client
+
+    async def _hang_up(self) -> None:
         if self._client is not None:
             await self._client.close()
             self._client = None
 
-    # -- scenes --------------------------------------------------------------------------------------------------
+    async def _begun(self, sale: Sale) -> None:
+        """Wait until the platform has the payment: the moment at which a crash costs most."""
+        minor = to_minor(Amount(sale.amount), CURRENCY)
 
-    async def _lost_answer(self) -> None:
-        await self.stage.cardholder(POIID, "hold")
-        request = self._payment("21.00")
-        begun = time.monotonic()
-        await (await self._till()).ask(request)
-        await self._until_running(2100)
-        await self.close()
-        self.screen.event(
-            "the till sends Payment 21.00 EUR and loses its connection; the customer pays meanwhile"
-        )
-        await self.stage.cardholder(POIID, "approve")
-        await self._found(request, "21.00", "Success", begun)
+        async def there() -> bool:
+            return any(row["amount"] == minor for row in await self.stage.ledger())
 
-    async def _abort(self) -> None:
-        await self.stage.cardholder(POIID, "hold")
-        request = self._payment("33.00")
-        begun = time.monotonic()
-        till = await self._till()
-        answer = await till.ask(request)
-        await self._until_running(3300)
-        await till.tell(self.requests.abort(self.numbers.next(), request.header.service_id or ""))
-        self._told("Payment 33.00 EUR, then Abort", await self._wait(answer), begun, request, "33.00")
-        self._expect("33.00", "Failure", "Aborted")
-        await self.stage.cardholder(POIID, "release")
+        await self.stage.until(f"{sale.name}: the platform was to get the payment", there)
 
-    async def _kill(self) -> None:
-        await self.stage.cardholder(POIID, "hold")
-        request = self._payment("47.11")
-        begun = time.monotonic()
-        await (await self._till()).ask(request)
-        await self._until_running(4711)
-        await self.stage.kill_bridge()
-        await self.close()
-        self.screen.event(
-            "kill -9 of the bridge while the customer pays 47.11 EUR; the customer goes on; restart"
-        )
-        await self.stage.cardholder(POIID, "approve")
-        await self.stage.open_bridge()
-        await self._found(request, "47.11", "Success", begun)
+    async def _status(self, sale: Sale) -> Message:
+        asked = self._requests.status(self._numbers.next(), sale.service_id)
+        return await (await self._till()).send(asked, PATIENCE)
 
-    # -- turns ---------------------------------------------------------------------------------------------------
-
-    async def _turn(self, says: str, request: Message, result: str) -> None:
-        begun = time.monotonic()
-        answer = await (await self._till()).send(request, PATIENCE)
-        ending = of_answer(answer, request.header.service_id or "")
-        self.screen.turn("POS →", says, f"← {ending.result}", time.monotonic() - begun)
-        if ending.result != result:
-            raise DemoError(
-                f"{says}: expected {result}, got {ending.result} {ending.condition or ''}: {ending.text}"
-            )
-
-    async def _pay(
-        self, says: str, request: Message, result: str, condition: str | None = None, what: str = ""
-    ) -> Message:
-        begun = time.monotonic()
-        answer = await (await self._till()).send(request, PATIENCE)
-        amount = _amount(request)
-        self._told(says, answer, begun, request, f"{what}{amount}")
-        self._expect(f"{what}{amount}", result, condition)
-        return answer
-
-    async def _found(self, request: Message, amount: str, result: str, begun: float) -> None:
-        """TransactionStatus until it is known, as the protocol tells tills to."""
-        while True:
-            till = await self._till()
-            asked = self.requests.status(self.numbers.next(), request.header.service_id)
-            ending = of_answer(await till.send(asked, PATIENCE), request.header.service_id or "")
-            if ending.known:
-                break
-            if time.monotonic() - begun > PATIENCE:
-                raise DemoError(f"the outcome of {amount} EUR did not become known")
-            await asyncio.sleep(0.2)
-        self.endings[amount] = ending
-        said = f"← {ending.result}, {ending.authorized} EUR" if ending.authorized else f"← {ending.result}"
-        self.screen.turn(
-            "POS →", f"TransactionStatus of Payment {amount} EUR", said, time.monotonic() - begun
-        )
-        self._expect(amount, result)
-
-    def _told(self, says: str, answer: Message, begun: float, request: Message, name: str) -> None:
-        ending = of_answer(answer, request.header.service_id or "")
-        self.endings[name] = ending
-        said = f"← {ending.result}"
-        if ending.authorized:
-            said += f", {ending.authorized} EUR"
-        elif ending.condition:
-            said += f", {ending.condition}"
-        self.screen.turn("POS →", says, said, time.monotonic() - begun)
-
-    def _expect(self, name: str, result: str, condition: str | None = None) -> None:
-        ending = self.endings[name]
-        if ending.result != result or (condition is not None and ending.condition != condition):
-            wanted = f"{result} {condition or ''}".strip()
-            raise DemoError(
-                f"{name}: expected {wanted}, got {ending.result} {ending.condition or ''}: {ending.text}"
-            )
-
-    async def _wait(self, answer: asyncio.Future[Message]) -> Message:
-        async with asyncio.timeout(PATIENCE):
-            return await answer
-
-    async def _till(self) -> PosClient:
-        if self._client is None:
-            host, port = self.stage.address
-            self._client = PosClient(host, port, schemas=self.schemas, on_picture=self._drawn)
-            await self._client.connect()
-        return self._client
-
-    def _drawn(self, picture: Picture) -> None:
-        if picture.form == "qr":
-            self.screen.event("the till's customer display, and the terminal, show:")
-            self.screen.qr(picture.content)
-
-    def _payment(self, amount: str, *, mobile: bool = False) -> Message:
-        number = self.numbers.next()
-        return self.requests.payment(number, f"sale-{number}", Amount(amount), "EUR", mobile=mobile)
-
-    async def _until_running(self, minor: int) -> None:
-        """Wait until the platform has the payment: the moment at which a crash would cost most."""
+    async def _found(self, sale: Sale) -> Message:
+        """TransactionStatus until the ending is known, as the protocol tells tills to."""
         end = time.monotonic() + PATIENCE
-        while not any(row["amount"] == minor for row in await self.stage.ledger()):
+        while True:
+            answer = await self._status(sale)
+            if of_answer(answer, sale.service_id).known:
+                return answer
             if time.monotonic() > end:
-                raise DemoError(f"the platform never saw the payment of {minor} minor units")
-            await asyncio.sleep(0.02)
+                raise DemoError(f"{sale.name}: the ending did not become known within {PATIENCE:g} seconds")
+            await asyncio.sleep(_PAUSE)
+
+    def _settle(
+        self, sale: Sale, answer: Message, begun: float, result: str, condition: str | None = None
+    ) -> None:
+        ending = of_answer(answer, sale.service_id)
+        tone: Tone | None = "good" if ending.result == "Success" else None
+        self.screen.says(ANSWERS, _words(ending), seconds=_since(begun), tone=tone)
+        minor = to_minor(Amount(sale.amount), CURRENCY)
+        self.told.append(Told(sale.name, minor, CURRENCY, ending, _transaction_id(answer)))
+        _expect(sale.name, ending, result, condition)
 
 
-def _amount(request: Message) -> str:
-    transaction: Any = request.body
-    return str(transaction.payment_transaction.amounts_req.requested_amount)
+def _expect(name: str, ending: Ending, result: str, condition: str | None = None) -> None:
+    if (ending.result, ending.condition) != (result, condition):
+        wanted = f"{result} {condition or ''}".strip()
+        raise DemoError(f"{name}: expected {wanted}, got {_words(ending)}")
 
 
-def faults(rows: list[dict[str, Any]], endings: dict[str, Ending]) -> list[str]:
-    """What is wrong between the platform's ledger and what the till was told; empty when nothing is."""
-    wrong = [f"{row['amount']} was charged {row['charges']} times" for row in rows if row["charges"] > 1]
-    doubled = [amount for amount, times in Counter(row["amount"] for row in rows).items() if times > 1]
-    wrong += [f"{amount} stands more than once in the ledger" for amount in doubled]
-    told = {
-        to_minor(Amount(name), "EUR"): ending
-        for name, ending in endings.items()
-        if not name.startswith("repeat")
-    }
-    for row in rows:
-        ending = told.get(row["amount"])
-        paid = ending is not None and ending.result in {"Success", "Partial"}
-        if paid != (row["charges"] == 1):
-            wrong.append(
-                f"{row['amount']}: the ledger has {row['charges']} charges, the till was told {ending}"
-            )
-    known = {row["amount"] for row in rows}
-    wrong += [
-        f"{amount}: the till was told Success and the ledger has no such payment"
-        for amount, ending in told.items()
-        if ending.result == "Success" and amount not in known
-    ]
-    return wrong
+def _words(ending: Ending) -> str:
+    """An ending as a cashier would tell it."""
+    result = "not known yet" if not ending.known else ending.result
+    said = f"{result} ({ending.condition})" if ending.condition else result
+    if ending.authorized:
+        said += f", {ending.authorized} {CURRENCY} authorised"
+    return f"{said}: {ending.text}" if ending.text else said
+
+
+def _transaction_id(answer: Message) -> str | None:
+    """The platform's name of the payment that an answer tells as approved."""
+    body: Any = answer.body
+    if isinstance(body, TransactionStatusResponse) and body.repeated_message_response is not None:
+        body = body.repeated_message_response.payment_response
+    if not isinstance(body, PaymentResponse) or body.payment_result is None:
+        return None
+    acquirer = body.payment_result.payment_acquirer_data
+    named = acquirer.acquirer_transaction_id if acquirer is not None else None
+    return named.transaction_id if named is not None else None
+
+
+async def _waited(answer: asyncio.Future[Message]) -> Message:
+    async with asyncio.timeout(PATIENCE):
+        return await answer
+
+
+def _since(begun: float) -> float:
+    return time.monotonic() - begun

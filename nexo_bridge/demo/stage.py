@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-import signal
 import sys
-import urllib.request
+import time
+from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 READY = 20.0
-"""Seconds a process may take to say that it is ready."""
+"""Seconds a process may take to say that it is ready, and to stop."""
+
+PATIENCE = 20.0
+"""Seconds that anything in the demo may take."""
+
+_LOOK_AGAIN = 0.02
 
 
 class DemoError(Exception):
@@ -24,22 +32,17 @@ class Stage:
 
     def __init__(self, folder: Path, think: float) -> None:
         self.folder = folder
-        self._think = think
-        self._sandbox: asyncio.subprocess.Process | None = None
-        self._bridge: asyncio.subprocess.Process | None = None
-        self._control = ""
         self.config = folder / "bridge.toml"
         self.address = ("127.0.0.1", 0)
-
-    @property
-    def journal(self) -> Path:
-        """The bridge's journal."""
-        return self.folder / "journal.sqlite"
+        self._think = think
+        self._started: list[asyncio.subprocess.Process] = []
+        self._bridge: asyncio.subprocess.Process | None = None
+        self._control = ""
 
     async def open_sandbox(self) -> str:
         """Start the platform; its address."""
         words = ("sandbox", "--state", str(self.folder), "--think", str(self._think))
-        self._sandbox, line = await self._start(*words)
+        _, line = await self._start(*words)
         self._control = line["control"]
         self.config = Path(line["config"])
         return str(line["api"])
@@ -51,76 +54,126 @@ class Stage:
         self.address = (host, int(port))
         return str(line["tcp"])
 
-    async def kill_bridge(self) -> None:
-        """``kill -9``: no handler, no farewell."""
+    async def kill_bridge(self) -> int:
+        """``kill -9``: no handler, no farewell. The number of the process that was."""
         assert self._bridge is not None, "it was opened"
         self._bridge.kill()
         await self._bridge.wait()
+        return self._bridge.pid
+
+    async def stop_bridge(self) -> None:
+        """SIGTERM, as systemd sends it; everything has ended, so it goes at once and with exit code 0."""
+        assert self._bridge is not None, "it was opened"
+        with contextlib.suppress(ProcessLookupError):
+            self._bridge.terminate()
+        try:
+            async with asyncio.timeout(READY):
+                code = await self._bridge.wait()
+        except TimeoutError:
+            raise DemoError(f"the bridge did not stop within {READY:g} seconds") from None
+        if code != 0:
+            raise DemoError(f"the bridge stopped with exit code {code}, expected 0")
 
     async def close(self) -> None:
-        """End both processes, whatever happened."""
-        for process in (self._bridge, self._sandbox):
-            if process is not None and process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    async with asyncio.timeout(10):
-                        await process.wait()
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+        """End every process, whatever happened; nothing in them is worth a farewell now."""
+        running = [process for process in self._started if process.returncode is None]
+        for process in running:
+            process.kill()
+        for process in running:
+            await process.wait()
 
     async def replay(self) -> tuple[int, str]:
         """``nexo-bridge replay`` on the journal as it lies there: exit code and what it says."""
         process = await asyncio.create_subprocess_exec(
-            *_program("replay", str(self.journal)),
+            *_program("replay", str(self.folder / "journal.sqlite")),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=_environment(),
         )
         said, _ = await process.communicate()
         return process.returncode or 0, said.decode().strip()
 
     async def ledger(self) -> list[dict[str, Any]]:
         """What the platform really charged."""
-        answer: dict[str, Any] = await asyncio.to_thread(self._ask, "/ledger", None)
+        answer: dict[str, Any] = await self._ask("GET", "/ledger")
         rows: list[dict[str, Any]] = answer["payments"]
         return rows
 
     async def cardholder(self, poiid: str, action: str) -> None:
         """Hold the customer, or let them go on."""
-        await asyncio.to_thread(self._ask, "/cardholders", {"poiid": poiid, "action": action})
+        await self._ask("POST", "/cardholders", {"poiid": poiid, "action": action})
 
-    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self._control + path, data=data, headers=headers)  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+    async def screen_of(self, poiid: str) -> str | None:
+        """The code on a terminal's screen."""
+        screens: list[dict[str, str]] = await self._ask("GET", "/screens")
+        return next((screen.get("content") for screen in screens if screen["poiid"] == poiid), None)
+
+    async def until(self, what: str, happened: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until the platform says so."""
+        end = time.monotonic() + PATIENCE
+        while not await happened():
+            if time.monotonic() > end:
+                raise DemoError(f"waited {PATIENCE:g} seconds in vain: {what}")
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def last_words(self) -> list[str]:
+        """The last log lines of both processes, for whoever must find out what went wrong."""
+        return [
+            f"{name}: {line}"
+            for name in ("sandbox", "run")
+            for line in (await self._log(name)).splitlines()[-3:]
+        ]
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            return await asyncio.to_thread(self._asked, method, path, body)
+        except (OSError, HTTPException, ValueError) as problem:
+            raise DemoError(f"the sandbox's control interface does not answer {path}: {problem}") from None
+
+    def _asked(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """Plain HTTP on loopback, past every proxy of the environment."""
+        connection = HTTPConnection(urlsplit(self._control).netloc, timeout=PATIENCE)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = connection.getresponse()
             text = answer.read()
-        return json.loads(text) if text else None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ValueError(f"{answer.status} {text.decode(errors='replace')}")
+        return json.loads(text)
 
     async def _start(self, *words: str) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
-        path = self.folder / f"{words[0]}.log"
-        log = await asyncio.to_thread(path.open, "ab")
-        try:
+        log = await asyncio.to_thread((self.folder / f"{words[0]}.log").open, "ab")
+        with log:
             process = await asyncio.create_subprocess_exec(
                 *_program(*words),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "NO_COLOR": "1"},
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is ours to handle
             )
-        finally:
-            await asyncio.to_thread(log.close)
+        self._started.append(process)
         assert process.stdout is not None, "it is a pipe"
         try:
             async with asyncio.timeout(READY):
-                line = await process.stdout.readline()
-            return process, json.loads(line)
+                return process, json.loads(await process.stdout.readline())
         except (TimeoutError, ValueError):
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            told = (await asyncio.to_thread(path.read_text, errors="replace")).strip().splitlines()
+            told = (await self._log(words[0])).splitlines()
             raise DemoError(f"{words[0]} did not start: {told[-1] if told else 'it says nothing'}") from None
+
+    async def _log(self, name: str) -> str:
+        try:
+            return await asyncio.to_thread((self.folder / f"{name}.log").read_text, errors="replace")
+        except FileNotFoundError:
+            return ""
 
 
 def _program(*words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "nexo_bridge", *words)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what configures or supervises a bridge: the demo is the same everywhere."""
+    foreign = ("NEXO_BRIDGE_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

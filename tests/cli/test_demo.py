@@ -2,43 +2,109 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import os
+import signal
 import sys
+import tempfile
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from nexo_bridge.cli import demo
-from nexo_bridge.demo.play import Play
-from nexo_bridge.demo.stage import Stage
+TWICE = '''
+"""A platform that charges every sale twice; only the sandbox of the demo is made to."""
+import sys
+
+if "sandbox" in sys.orig_argv:
+    from nexo_bridge.sandbox.ledger import Transaction
+
+    true = Transaction.row
+    Transaction.row = lambda self: {**true(self), "charges": 2 * true(self)["charges"]}
+'''
 
 
-async def test_the_demo_shows_the_main_job_and_succeeds() -> None:
+@pytest.fixture(name="work")
+def _work() -> Iterator[Path]:
+    """A folder with a short name: the path of a Unix socket has 107 characters at most."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        yield Path(folder)
+
+
+async def demo(folder: Path, **environment: str) -> Process:
+    """Started with a temporary folder of its own."""
     words = (sys.executable, "-m", "nexo_bridge", "demo", "--think", "0.1")
-    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    wanted = {**os.environ, "TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8", **environment}
+    return await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=STDOUT, env=wanted)
+
+
+def left_over(folder: Path) -> list[str]:
+    """Files and processes of a demo that has ended."""
+    processes = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue  # it ended meanwhile
+        if os.fsencode(folder) in words:
+            processes.append(words.decode(errors="replace"))
+    return [*processes, *(path.name for path in folder.iterdir())]
+
+
+async def test_the_demo_shows_the_main_job_and_succeeds(work: Path) -> None:
+    process = await demo(work)
     out, _ = await process.communicate()
     text = out.decode()
     assert process.returncode == 0, text
-    for word in ("Login", "QR code", "Refusal", "loses its connection", "Aborted", "kill -9", "Logout"):
+    for word in (
+        "Login",
+        "QR code",
+        "█",
+        "Refusal",
+        "line breaks",
+        "byte for byte",
+        "Aborted",
+        "killed",
+        "Logout",
+    ):
         assert word in text
-    assert "nothing charged twice: 6 payments" in text
-    assert "the same decisions" in text
+    assert "ok     nothing charged twice: 6 sales, 6 creates, 4 charges" in text
+    assert "both sums are 111.80 EUR" in text
+    assert "replay of the journal: the same decisions: 2 starts" in text
+    assert "\x1b" not in text
+    lines = text.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 100
+    assert left_over(work) == []
 
 
-def test_a_ledger_that_contradicts_makes_it_fail(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def nothing(self: Play | Stage) -> None:
-        pass
+async def test_a_platform_that_charges_twice_makes_it_fail(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TWICE, encoding="utf-8")
+    process = await demo(work, PYTHONPATH=str(tmp_path))
+    out, _ = await process.communicate()
+    text = out.decode()
+    assert process.returncode == 1, text
+    assert "FAILED card: charged 2 times" in text
+    assert "ok     nothing" not in text
+    assert left_over(work) == []
 
-    async def doubled(self: Stage) -> list[dict[str, object]]:
-        return [{"amount": 1250, "charges": 2, "creates": 2, "status": "APPROVED", "currency": "EUR"}]
 
-    async def replayed(self: Stage) -> tuple[int, str]:
-        return 0, "the same decisions"
+async def test_what_does_not_start_is_named(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif 'run' in sys.orig_argv:\n    sys.exit('no bridge today')\n", encoding="utf-8"
+    )
+    process = await demo(work, PYTHONPATH=str(tmp_path))
+    out, _ = await process.communicate()
+    assert process.returncode == 1, out.decode()
+    assert "FAILED run did not start" in out.decode()
 
-    monkeypatch.setattr(Play, "run", nothing)
-    monkeypatch.setattr(Stage, "ledger", doubled)
-    monkeypatch.setattr(Stage, "replay", replayed)
-    assert demo.main(argparse.Namespace(think=0.1)) == 1
-    assert "FAILED 1250 was charged 2 times" in capsys.readouterr().out
+
+async def test_stopped_in_the_middle_it_leaves_nothing_behind(work: Path) -> None:
+    process = await demo(work)
+    assert process.stdout is not None
+    while line := await process.stdout.readline():
+        if b"Login" in line:
+            process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 130
+    assert left_over(work) == []
