@@ -224,7 +224,7 @@ class StreamChannel:
 
     def _refused(self, status: int, bearer: str) -> str | None:
         if status == RESUME_INVALID and self._cursor is not None:
-            log.warning("resume point not known, events may be lost", poiid=self.poiid, event_id=self._cursor)
+            log.warning("resume point not known", poiid=self.poiid, event_id=self._cursor)
             self._cursor = None
             return None
         if status == 401:
@@ -302,7 +302,7 @@ class StreamChannel:
                 log.info("channel up", poiid=self.poiid, channel="stream")
             else:
                 log.warning(
-                    "channel down, results are polled",
+                    "channel down",
                     poiid=self.poiid,
                     channel="stream",
                     problem=state.problem,

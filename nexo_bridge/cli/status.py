@@ -39,17 +39,18 @@ def page(status: dict[str, Any]) -> list[str]:
     word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
     lines = [f"nexo-bridge {status['version']} {word}; journal {status['journal']}", ""]
     rows: list[tuple[str, ...]] = [
-        ("terminal", "session", "token", "running", "unknown", "logged in", "problem")
+        ("terminal", "session", "token", "results", "running", "unknown", "logged in", "problem")
     ]
     rows += [
         (
             printable(terminal["poiid"]),
             terminal["session"],
             "-" if terminal["token_age"] is None else f"{terminal['token_age']:.0f} s",
+            terminal["channel"]["results"] + ("" if terminal["channel"]["up"] else " (down)"),
             str(terminal["running"]),
             str(terminal["unknown"]),
             printable(", ".join(terminal["logged_in"])) or "-",
-            printable(terminal["problem"] or "-"),
+            printable(terminal["problem"] or terminal["channel"]["problem"] or "-"),
         )
         for terminal in status["terminals"]
     ]

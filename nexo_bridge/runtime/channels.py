@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -102,6 +102,14 @@ class Channels:
         """What is known of the channel of a terminal; None where results are polled."""
         states = (channel.state(poiid) for channel in self._all())
         return next((state for state in states if state is not None), None)
+
+    def shown(self, poiid: str) -> dict[str, Any]:
+        """The same for people: ``results`` as configured, and what is known of it."""
+        terminal, state = self._settings.terminals.get(poiid), self.state(poiid)
+        results = "poll" if terminal is None else terminal.results
+        if state is None:
+            return {"results": results, "up": results == "poll", "problem": None}
+        return {"results": results, "up": state.up, "problem": state.problem}
 
     @property
     def webhook_address(self) -> str | None:

@@ -27,12 +27,15 @@ class Desk:
         now: Callable[[], float],
         session_state: Callable[[str], SessionState],
         reload: Callable[[], Awaitable[Json]],
+        *,
+        channel: Callable[[str], Json] = lambda _poiid: {"results": "poll", "up": True, "problem": None},
     ) -> None:
         self._bridge = bridge
         self._feed = feed
         self._now = now
         self._session_state = session_state
         self._reload = reload
+        self._channel = channel
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
 
@@ -78,6 +81,7 @@ class Desk:
             "session": {True: "ok", False: "out of order", None: "not proved yet"}[state.ok],
             "problem": state.problem,
             "token_age": None if state.token_age is None else round(state.token_age, 1),
+            "channel": self._channel(poiid),
             "logged_in": list(self._bridge.logged_in(poiid)),
             "running": sum(one["state"] != "parked" for one in own),
             "unknown": sum(one["state"] == "parked" for one in own),

@@ -129,6 +129,7 @@ class _Daemon:
                 self._app.runner.now,
                 self._platform.session_state,
                 self._reload,
+                channel=self._channels.shown,
             )
             self._app.runner.tell = desk.told
             control = ControlSocket(settings.control_path, desk.handle)

@@ -33,6 +33,8 @@ async def test_where_results_are_polled_there_is_nothing(tmp_path: Path) -> None
     async with channel_stage(tmp_path, "poll") as it:
         assert channels(it).state("POI00001") is None
         assert channels(it).webhook_address is None
+        assert channels(it).shown("POI00001") == {"results": "poll", "up": True, "problem": None}
+        assert channels(it).shown("POI00009") == {"results": "poll", "up": True, "problem": None}
         assert not channels(it).owns(Source("tcp", "tcp-1"))
 
 
@@ -44,6 +46,7 @@ async def test_a_reload_opens_and_closes_streams(tmp_path: Path) -> None:
         assert channels(it).state("POI00002") is None
         assert channels(it)._streams["POI00001"] is kept
         assert it.up("POI00001")
+        assert channels(it).shown("POI00001") == {"results": "stream", "up": True, "problem": None}
         await channels(it).reconfigure(it.settings)
         await it.connected("POI00002")
 
@@ -63,6 +66,7 @@ async def test_a_webhook_that_comes_with_a_reload_waits_for_a_start(
     async with channel_stage(tmp_path, "poll") as it:
         await channels(it).reconfigure(with_results(it.settings, POI00001="webhook"))
         assert channels(it).state("POI00001") is None
+        assert channels(it).shown("POI00001") == {"results": "webhook", "up": False, "problem": None}
         assert "polled until the next start" in capsys.readouterr().out
 
 
