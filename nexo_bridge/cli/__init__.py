@@ -25,6 +25,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("status", "nexo_bridge.cli.status", "how the running bridge is"),
     ("reload", "nexo_bridge.cli.reload", "let the running bridge read its configuration again"),
     ("resolve", "nexo_bridge.cli.resolve", "settle by hand what no program can find out"),
+    ("login", "nexo_bridge.cli.login", "begin a session that needs a person, and keep it for the bridge"),
+    ("ppaas", "nexo_bridge.cli.ppaas", "the platform's first steps: a token, countries, any call"),
     ("demo", "nexo_bridge.cli.demo", "the main job on the sandbox, on one screen"),
 )
 """(name, module, help). A module has ``add_arguments(parser)`` and ``main(arguments) -> int``, the exit code."""

@@ -6,7 +6,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from nexo_bridge.adapters.https import Proxy, Timeouts
+from nexo_bridge.adapters.credentials import Credential, CredentialFile
+from nexo_bridge.adapters.grants import ApplicationGrant, Grant, RefreshingGrant, read_secret
+from nexo_bridge.adapters.https import HttpsClient, Proxy, Timeouts
 from nexo_bridge.adapters.ppaas_http import Clock, Platform
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.terminal_access import (
@@ -18,6 +20,7 @@ from nexo_bridge.adapters.terminal_access import (
 )
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas import token_requests
+from nexo_bridge.ppaas.grants import NoSessionError, Token
 from nexo_bridge.ppaas.operations import with_paths
 from nexo_bridge.runtime.settings import Settings
 from nexo_bridge.runtime.settings_terminals import MtlsTerminal, PasswordTerminal, Terminal
@@ -28,6 +31,44 @@ def credential_of(settings: Settings, poiid: str) -> Path:
     readable = re.sub(r"[^A-Za-z0-9_-]", "_", poiid)[:40]
     tail = hashlib.sha256(poiid.encode()).hexdigest()[:8]  # names that read the same are told apart
     return settings.journal.path.with_name(f"{settings.journal.path.stem}-{readable}-{tail}.credential")
+
+
+def credential_file(path: Path, keys: Keys, name: str) -> CredentialFile:
+    """The sealed credential of the session ``name`` at ``path``."""
+    return CredentialFile(path, keys.credentials, name)
+
+
+def application_credential(settings: Settings, keys: Keys) -> CredentialFile:
+    """The sealed credential of ``[application]``."""
+    own = None if settings.application is None else settings.application.credential
+    path = settings.journal.path
+    return credential_file(
+        own or path.with_name(f"{path.stem}-application.credential"), keys, "[application]"
+    )
+
+
+def application_grant(settings: Settings, keys: Keys) -> Grant:
+    """How ``[application]`` gets its token.
+
+    Raises:
+        ConfigurationError: there is no ``[application]``.
+        NoSessionError: its secret cannot be read.
+    """
+    ours = settings.application
+    if ours is None:
+        raise ConfigurationError("application: missing; add [application] with realm and client_id")
+    auth = settings.platform.auth
+    if ours.grant == "client_credentials" and ours.client_secret is not None:
+        return ApplicationGrant(auth, ours.realm, ours.client_id, ours.client_secret)
+
+    async def begin(client: HttpsClient, kept: Credential) -> Token:  # noqa: ARG001 -- the interface
+        raise NoSessionError(
+            "the application's session is over: run nexo-bridge login --application", person=True
+        )
+
+    secret = "" if ours.client_secret is None else read_secret(ours.client_secret)
+    url = auth + token_requests.realm_path(ours.realm, "token")
+    return RefreshingGrant(application_credential(settings, keys), url, ours.client_id, begin, secret)
 
 
 def access_of(settings: Settings) -> dict[str, Access]:
