@@ -176,14 +176,13 @@ class Bridge:
             received_at=stamp.wall,
             key=did.key_of(header),
             sources=[event.source] if event.present else [],
+            room=event.room,
         )
         twin = self._books.same_key(claim.key)
         if twin is not None:
             yield from self._meets(stamp, claim, twin, event)
         elif not event.present:
             return  # its connection is gone: a money request nobody waits for is not started (R3)
-        elif self._books.broken or not event.room:
-            yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
         else:
             self._books.claims[claim.id] = claim
             yield Lookup(claim.id, sameness.queries(claim, stamp.wall - self._policy.keys_kept))
@@ -203,7 +202,7 @@ class Bridge:
 
     def _found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         claim = self._books.claims.pop(event.exchange)
-        if event.results is None or self._books.broken:
+        if event.results is None:
             yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
             return
         session = self._books.sessions.get(claim.sale_id, claim.poi_id)
@@ -212,12 +211,17 @@ class Bridge:
         try:
             repeated = sameness.repeat_of(claim, same, by_key, session.id if session else "")
             if repeated is not None:
-                yield from self._repeat(stamp, claim, repeated)
+                yield from self._repeat(stamp, claim, repeated)  # also while nothing new can be written (I6)
+            elif self._books.broken or not claim.room:
+                yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
             elif claim.sources:
                 self._admit(claim, session, by_sale)
                 yield from self._start(stamp, claim, session)
         except Refusal as refusal:
-            yield from self._refuse(stamp, claim, refusal, session)
+            if self._books.broken:
+                yield from self._turn_away(stamp, claim, of_refusal(refusal))
+            else:
+                yield from self._refuse(stamp, claim, refusal, session)
 
     def _admit(self, claim: Claim, session: Session | None, by_sale: list[Exchange]) -> None:
         """Refuse what must not begin: unknown terminal, no session, a sale that is paid or running, a busy terminal."""

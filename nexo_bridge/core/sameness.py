@@ -43,6 +43,7 @@ class Claim:
         key: rule R3's key.
         sources: who waits for the answer, newest last.
         aborted: ServiceID of an Abort that came first.
+        room: whether the disk had room for it when it came.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Claim:
     key: str
     sources: list[Source] = field(default_factory=list)
     aborted: str | None = None
+    room: bool = True
 
     @property
     def sale_id(self) -> str:

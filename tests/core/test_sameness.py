@@ -438,7 +438,8 @@ def test_r3_guarded_categories_that_are_not_served_yet_are_refused_and_remembere
 def test_r3_money_is_refused_while_the_journal_cannot_be_written_and_not_remembered() -> None:
     play = open_for() >> BROKE
     play << "raise JOURNAL"
-    play >> payment() << "reply Failure/Busy"
+    play >> payment() << "look up"
+    play >> found << "reply Failure/Busy"
     assert play.bridge.broken
     (play >> reread).skip()
     play >> payment() << "look up"
@@ -447,7 +448,22 @@ def test_r3_money_is_refused_while_the_journal_cannot_be_written_and_not_remembe
 
 def test_r3_money_is_refused_while_the_disk_has_no_room() -> None:
     play = open_for() >> payment().model_copy(update={"room": False})
-    play << "reply Failure/Busy"
+    (play << "look up") >> found << "reply Failure/Busy"
+    assert play.bridge.unresolved == 0
+
+
+def test_r3_what_is_settled_is_repeated_also_while_nothing_new_can_be_written() -> None:
+    """Busy, "no payment is started", would be a lie to a till that did not see that it was paid (I6)."""
+    play = paid()
+    play.skip()
+    play >> payment().model_copy(update={"room": False}) << "look up"
+    play >> found << "reply Success"
+    (play >> BROKE).skip()
+    play >> payment() << "look up"
+    play >> found << "reply Success"
+    play >> payment("11.00") << "look up"
+    play >> found << "reply Failure/MessageFormat"
+    assert play.silent
 
 
 def test_r3_money_is_refused_when_the_journal_breaks_during_the_look_up_or_cannot_be_read() -> None:
