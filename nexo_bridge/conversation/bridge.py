@@ -101,6 +101,7 @@ class HostedBridge:
         passed: seconds since then.
         changed: called when ``status`` may be another.
         checkpoint: hears the named points, in any thread.
+        half: whether half of the next answer shall be written, and then the point ``answer.half`` be reached.
     """
 
     def __init__(
@@ -110,18 +111,18 @@ class HostedBridge:
         passed: float,
         changed: Callable[[], None],
         checkpoint: Checkpoint = lambda _: None,
+        half: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._news = asyncio.Event()
         self._told = changed
         self._clock = StageClock(start, passed, self._news.set)
         self._also = checkpoint
-        self._loop = asyncio.get_running_loop()
+        self._half = half
         self._reached: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[WatchedListener] = []
         self._alive = False
-        self.half = False
         self.orders = 0
         self.address = ("", 0)
 
@@ -164,17 +165,14 @@ class HostedBridge:
 
     def _listener(self, number: int, intake: Intake) -> WatchedListener:
         listener = WatchedListener(
-            self._settings.listen[number], intake, changed=self._news.set, half=self._write_half
+            self._settings.listen[number],
+            intake,
+            changed=self._news.set,
+            half=self._half,
+            halved=lambda: self._checkpoint("answer.half"),
         )
         self._listeners.append(listener)
         return listener
-
-    def _write_half(self) -> bool:
-        """Half of an answer is written when a crash waits for just that."""
-        if not self.half:
-            return False
-        self._loop.call_soon(self._checkpoint, "answer.half")
-        return True
 
     def _checkpoint(self, name: str) -> None:
         self._reached[name] += 1

@@ -70,6 +70,11 @@ class StageClock:
             heapq.heappop(self._alarms)
         return self._alarms[0][0] if self._alarms else None
 
+    def abandon(self) -> None:
+        """Whoever waited has gone: what is still due lets nobody go on."""
+        for _, _, alarm in self._alarms:
+            alarm.awaited = False
+
     def turn(self, to: float) -> None:
         """Let time reach ``to`` and do the one thing that is due by then, if there is one."""
         due = self.due

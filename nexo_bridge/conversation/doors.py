@@ -106,8 +106,9 @@ class WatchedListener(TcpListener):
 
     Args:
         settings, intake: as for ``TcpListener``.
-        changed: called when a connection comes or goes.
+        changed: called when a connection comes.
         half: asked before each answer whether half of it shall be written first.
+        halved: told then.
 
     Attributes:
         accepted: connections in the order in which they came.
@@ -121,12 +122,14 @@ class WatchedListener(TcpListener):
         *,
         changed: Callable[[], None],
         half: Callable[[], bool],
+        halved: Callable[[], None],
     ) -> None:
         super().__init__(settings, intake)
         self.accepted: list[str] = []
         self.written: Counter[str] = Counter()
         self._changed = changed
         self._half = half
+        self._halved = halved
         self._by_name: dict[str, Connection] = {}
 
     async def write(self, source: Source, data: bytes) -> bool:
@@ -135,6 +138,7 @@ class WatchedListener(TcpListener):
             whole = frame(data)
             transport = self._by_name[source.connection]._transport  # noqa: SLF001 - only a crash writes half an answer
             transport.write(whole[: len(whole) // 2])
+        self._halved()
         written = await super().write(source, data)
         if written:
             self.written[source.connection] += 1

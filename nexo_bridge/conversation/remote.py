@@ -46,6 +46,7 @@ class RemoteBridge:
         self._process: Process
         self._reading: asyncio.Task[None]
         self.status = Status(alive=False)
+        self._begun = asyncio.Event()
         self.orders = 0
         self.address = ("", 0)
         self.code: int | None = None
@@ -61,23 +62,23 @@ class RemoteBridge:
         finally:
             log.close()
         assert self._process.stdout is not None
-        async with asyncio.timeout(READY_WITHIN):
-            line = await self._process.stdout.readline()
-        if line:
-            host, port = json.loads(line)["address"]
-            self.address = host, port
-            self.status = Status()
         self._reading = asyncio.create_task(self._read(self._process.stdout), name="victim")
-        if not line:
-            await self._reading
+        async with asyncio.timeout(READY_WITHIN):
+            await self._begun.wait()
 
     async def _read(self, stdout: asyncio.StreamReader) -> None:
         while line := await stdout.readline():
             values: dict[str, Any] = json.loads(line)
+            if "address" in values:
+                self.address = (values["address"][0], values["address"][1])
+                continue
             self.status = Status(**{**values, "accepted": tuple(values["accepted"])})
+            if self.address[1]:
+                self._begun.set()
             self._changed()
         self.code = await self._process.wait()
         self.status = Status(alive=False, orders=self.orders, reached=self.status.reached)
+        self._begun.set()
         self._changed()
 
     def turn(self, to: float) -> None:

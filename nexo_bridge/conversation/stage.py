@@ -133,6 +133,7 @@ class Stage:
                 self.reached[name] = self.reached.get(name, 0) + times
             await self.bridge.end()
             self.bridge = None
+            self.clock.abandon()
 
     def times_reached(self, point: str) -> int:
         """How often a point was reached since the script began, by all processes together."""

@@ -31,16 +31,15 @@ class Doom:
     def __init__(self) -> None:
         self._point = ""
         self._left = 0
-        self.flush: Callable[[], None] = lambda: None
+        self.last_words: Callable[[], None] = lambda: None
 
     def await_(self, point: str, times: int) -> None:
         """From now on."""
         self._point, self._left = point, times
 
-    @property
-    def half(self) -> bool:
-        """Whether half an answer is waited for."""
-        return self._point == "answer.half"
+    def halves(self) -> bool:
+        """Whether half of the next answer is the last thing to do."""
+        return (self._point, self._left) == ("answer.half", 1)
 
     def reached(self, point: str) -> None:
         """The checkpoint."""
@@ -48,7 +47,7 @@ class Doom:
             self._left -= 1
             if self._left == 0:
                 if not point.startswith("journal."):
-                    self.flush()
+                    self.last_words()
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -74,7 +73,6 @@ class Victim:
                 self._host.stop()
             case "kill_at":
                 self._doom.await_(**order)
-                self._host.half = self._doom.half
                 self._host.orders += 1
         self.tell()
 
@@ -110,9 +108,12 @@ async def play(config: Path, start: float, passed: float, doom: Doom) -> None:
         for listener in listeners:
             listener()
 
-    host = HostedBridge(settings, start, passed, changed, checkpoint=doom.reached)
-    host.half = doom.half
-    doom.flush = host.flush
+    def last_words() -> None:
+        say(json.dumps({**host.status.dump(), "busy": 1}))  # dying
+        host.flush()
+
+    host = HostedBridge(settings, start, passed, changed, checkpoint=doom.reached, half=doom.halves)
+    doom.last_words = last_words
     await host.start()
     say(json.dumps({"address": host.address}))
     victim = Victim(host, doom)
