@@ -84,7 +84,8 @@ def replay(entries: Iterable[Entry]) -> Replayed:
             owed.clear()  # what the process decided and never got to disk before it ended
             starts += 1
         elif bridge is None or entry.kind == "meta":
-            continue
+            if entry.name == "Reopened":
+                owed.clear()  # decided, and lost when the journal broke
         elif entry.kind == "input":
             if owed:
                 missing = owed[0]
