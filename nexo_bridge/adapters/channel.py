@@ -7,8 +7,9 @@ on (rule R7). A channel that is down stops no payment: reads go on beside it (``
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from nexo_bridge.core.signals import PlatformEvent
@@ -19,6 +20,24 @@ Feed: TypeAlias = Callable[[PlatformEvent], None]
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
 """Waits so many seconds; injected, so that no test sleeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a terminal reaches the platform beside its calls.
+
+    Attributes:
+        base: ``device_api`` of its session, https, without a slash at the end.
+        context: TLS, under the terminal's certificate where it has one.
+        certified: it has one, so that both ends know each other.
+        proxy: URL of the forward proxy, with what it asks for; None without one.
+    """
+
+    base: str
+    context: ssl.SSLContext
+    certified: bool
+    proxy: str | None = field(default=None, repr=False)
+
 
 NOT_ASKED_FOR = 0
 """Number of an event that needs no acknowledgement: the channel made it itself."""

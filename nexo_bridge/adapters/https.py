@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import quote
 
 import httpx
 
@@ -73,6 +74,12 @@ class Proxy:
     url: str
     username: str = ""
     password: str = field(default="", repr=False)
+
+    def whole(self) -> str:
+        """The URL with user and password in it; it must not be kept or printed."""
+        scheme, _, place = self.url.partition("://")
+        asked = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.username else ""
+        return f"{scheme}://{asked}{place}"
 
 
 class HttpsClient:

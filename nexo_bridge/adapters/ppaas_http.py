@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
 
 from nexo_bridge.adapters import terminal_access
+from nexo_bridge.adapters.channel import Way
 from nexo_bridge.adapters.device_session import DeviceSession
 from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentError, Proxy, Timeouts
 from nexo_bridge.adapters.terminal_access import Access, Bases, Material, TerminalAccess
@@ -192,13 +192,16 @@ class Platform:
             session_state=lane.session.session_state,
         )
 
-    def context(self, poiid: str) -> ssl.SSLContext:
-        """TLS under the terminal's certificate as it is now, for a connection beside the calls (``adapters.stream``).
+    def way(self, poiid: str) -> Way:
+        """How to open a connection of the terminal beside its calls (``adapters.stream``), as things are now.
 
         Raises:
             KeyError: no such terminal.
         """
-        return self._lanes[poiid].material.context
+        lane = self._lanes[poiid]
+        base = self._bases.of(lane.access, "device_api")
+        proxy = None if self._proxy is None else self._proxy.whole()
+        return Way(base, lane.material.context, lane.material.identity is not None, proxy)
 
     async def bearer(self, poiid: str) -> str:
         """A token of the terminal's session, to use now.

@@ -3,7 +3,7 @@
 One for each terminal, under its client certificate and token, so that what it says may settle a payment (rule R7).
 Everything sent after the newest event that is on disk is sent again after a break; how far that is stands in the
 journal, so it outlives the process. This is the only module that imports websockets: nothing is repeated by it, no
-redirect followed (F42), no proxy or other environment variable obeyed, nothing decompressed.
+redirect followed (F42), no environment variable obeyed, nothing decompressed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -24,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from nexo_bridge import __version__
-from nexo_bridge.adapters.channel import NOT_ASKED_FOR, ChannelState, Feed, Pause
+from nexo_bridge.adapters.channel import NOT_ASKED_FOR, ChannelState, Feed, Pause, Way
 from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import JournalFailure
@@ -55,8 +54,8 @@ _quiet.propagate = False
 class Doors(Protocol):
     """The device sessions, as a stream needs them. See ``adapters.ppaas_http``."""
 
-    def context(self, poiid: str) -> ssl.SSLContext:
-        """TLS under the terminal's certificate. Raises ``KeyError``: no such terminal."""
+    def way(self, poiid: str) -> Way:
+        """Where and through what. Raises ``KeyError``: no such terminal."""
 
     async def bearer(self, poiid: str) -> str:
         """A token to use now. Raises ``NoSessionError``: there is none to be had."""
@@ -99,8 +98,7 @@ class StreamChannel:
 
     Args:
         poiid: whose.
-        base: the platform's ``device_api``, https.
-        doors: certificate and tokens.
+        doors: way, certificate and tokens. Without a certificate its events settle nothing.
         feed: takes the events.
         newest: id of the newest event of this channel in the journal, None without one.
         pause: waits; injected.
@@ -111,7 +109,6 @@ class StreamChannel:
     def __init__(
         self,
         poiid: str,
-        base: str,
         doors: Doors,
         feed: Feed,
         *,
@@ -121,7 +118,7 @@ class StreamChannel:
         ping: float = 20.0,
     ) -> None:
         self.poiid = poiid
-        self._url = "wss" + base.removeprefix("https") + PATH
+        self._certified = False
         self._doors = doors
         self._feed = feed
         self._newest = newest
@@ -203,16 +200,18 @@ class StreamChannel:
             await connection.close()
 
     async def _open(self, bearer: str) -> ClientConnection:
-        target = (
-            self._url if self._cursor is None else f"{self._url}?{urlencode({'lastEventId': self._cursor})}"
-        )
+        way = self._doors.way(self.poiid)
+        self._certified = way.certified
+        target = "wss" + way.base.removeprefix("https") + PATH
+        if self._cursor is not None:
+            target += "?" + urlencode({"lastEventId": self._cursor})
         return await _Connect(
             target,
-            ssl=self._doors.context(self.poiid),
+            ssl=way.context,
             additional_headers={"Authorization": f"Bearer {bearer}"},
             user_agent_header=f"nexo-bridge/{__version__}",
             compression=None,
-            proxy=None,
+            proxy=way.proxy,
             open_timeout=10.0,
             close_timeout=2.0,
             ping_interval=self._ping,
@@ -270,7 +269,7 @@ class StreamChannel:
                 poiid=self.poiid,
                 event_id=told.event_id,
                 sequence=told.sequence,
-                settles=True,
+                settles=self._certified,
                 missed=missed,
                 outcome=told.outcome,
             )

@@ -160,8 +160,7 @@ class Course:
             yield from self._contradicted(stamp, outcome)
             yield from self._leave()
             return
-        final = not isinstance(outcome, Pending)
-        stale = not final and sequence < self._sequence
+        stale = isinstance(outcome, Pending) and sequence < self._sequence
         if (
             self.exchange.asking is None
             or stale
@@ -169,7 +168,7 @@ class Course:
         ):
             return
         self._sequence = max(sequence, self._sequence)
-        if self.exchange.wished or (final and not settles):
+        if self.exchange.wished or not (settles or isinstance(outcome, Pending)):
             self._pace = Pace()
             self._hinted = True
             yield from self._look(stamp)

@@ -155,7 +155,6 @@ class Channels:
 
         return StreamChannel(
             poiid,
-            self._settings.platform.device_api,
             self._doors,
             self._feed,
             newest=newest,

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from nexo_bridge.adapters.channel import NOT_ASKED_FOR
+from nexo_bridge.adapters.channel import NOT_ASKED_FOR, Way
 from nexo_bridge.adapters.stream import CHECK, FIRST_PAUSE, LONGEST_PAUSE, PATH, WINDOW, StreamChannel
 from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.core.source import Source
@@ -53,18 +53,20 @@ class Rig:
     opened: asyncio.Queue[ServerConnection] = field(default_factory=asyncio.Queue)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     acks: bool = True
+    base: str = ""
+    certified: bool = True
     stored: str | None = None
     journal_fails: int = 0
     channel: StreamChannel = field(init=False)
 
     # what the channel is given
 
-    def context(self, poiid: str) -> ssl.SSLContext:
+    def way(self, poiid: str) -> Way:
         if poiid != "POI00001":
             raise KeyError(poiid)
         context = ssl.create_default_context()
         self.ca.configure_trust(context)
-        return context
+        return Way(self.base, context, self.certified)
 
     async def bearer(self, poiid: str) -> str:  # noqa: ARG002 - the port's name
         if not self.tokens:
@@ -137,9 +139,9 @@ async def rig(*, start: bool = True, chance: float = 1.0, ping: float = 20.0) ->
         it.serve, "127.0.0.1", 0, ssl=context, process_request=it.process, compression=None
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
+        it.base = f"https://127.0.0.1:{port}"
         it.channel = StreamChannel(
             "POI00001",
-            f"https://127.0.0.1:{port}",
             it,
             it.feed,
             newest=it.newest,
@@ -182,6 +184,16 @@ async def test_its_events_may_settle_and_move_the_resume_point_when_they_are_on_
         assert it.channel.state("POI00001").last_event == "evt_1"  # type: ignore[union-attr]  # as above
         await it.channel.acknowledge(second.source, second.ack)
         assert it.channel.state("POI00001").last_event == "evt_3"  # type: ignore[union-attr]  # as above
+
+
+async def test_without_a_certificate_its_events_settle_nothing() -> None:
+    async with rig(start=False) as it:
+        it.certified = False
+        await it.channel.start()
+        server = await it.opened.get()
+        await server.send(event(1))
+        await it.until(lambda: len(it.heard) == 2)
+        assert not any(one.settles for one in it.heard)
 
 
 async def test_what_is_not_its_own_changes_nothing() -> None:
@@ -374,7 +386,7 @@ async def test_a_terminal_that_is_taken_away_opens_nothing() -> None:
 
 async def test_a_platform_that_is_gone_is_told() -> None:
     async with rig(start=False) as it:
-        it.channel._url = "wss://127.0.0.1:1" + PATH
+        it.base = "https://127.0.0.1:1"
         await it.channel.start()
         await it.until(lambda: bool(it.pauses))
         state = it.channel.state("POI00001")
