@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import importlib.util
+import json
 import re
+import shlex
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import trustme
 
 from nexo_bridge.cli import COMMANDS
+from nexo_bridge.runtime.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -115,3 +126,124 @@ def test_the_readme_shows_the_two_commands() -> None:
 
     assert "make demo" in readme
     assert "make test" in readme
+
+
+def block(page: str, language: str, holds: str) -> str:
+    """The one code block of a page that is in ``language`` and holds some words."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found = [body for spoken, body in fences if spoken == language and holds in body]
+    assert len(found) == 1, (page, holds)
+    return str(found[0])
+
+
+def defined(path: Path) -> set[str]:
+    """Names of functions and classes of a module, methods as ``Class.method``."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{each.name}" for each in node.body if hasattr(each, "name")}
+        if hasattr(node, "name"):
+            names.add(node.name)
+    return names
+
+
+def test_the_walk_through_the_code_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"`([\w/]+\.py): ([\w.]+)`", text)
+    missing = [(file, name) for file, name in steps if name not in defined(ROOT / "nexo_bridge" / file)]
+
+    assert len(steps) > 20
+    assert missing == []
+
+
+def test_every_decision_is_short_and_its_title_is_its_name() -> None:
+    for path in (ROOT / "docs" / "decisions").glob("*.md"):
+        title, _, body = path.read_text(encoding="utf-8").partition("\n")
+        assert title.startswith("# ")
+        assert 100 < len(body.split()) < 220, path.name
+        assert set(path.stem.split("-")) <= set(re.findall(r"\w+", title.lower())), path.name
+
+
+def test_the_configuration_in_the_readme_is_enough(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("1850123456")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "client.key")
+    (tmp_path / "client.key").chmod(0o600)
+    config = tmp_path / "bridge.toml"
+    config.write_text(block("README.md", "toml", "[[listen]]"), encoding="utf-8")
+
+    reading = read_settings(config)
+
+    assert reading.mistakes == ()
+    assert reading.settings is not None
+
+
+@asynccontextmanager
+async def started(words: str, folder: Path) -> AsyncIterator[tuple[Process, dict[str, str]]]:
+    """A command of a page, as a process; what its ready line says."""
+    process = await asyncio.create_subprocess_exec(*program(words), stdout=PIPE, stderr=DEVNULL, cwd=folder)
+    assert process.stdout is not None
+    try:
+        yield process, json.loads(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.fixture(name="work")
+def _work() -> Iterator[Path]:
+    """A folder with a short name: the path of a Unix socket has 107 characters at most."""
+    with tempfile.TemporaryDirectory(prefix="docs-") as folder:
+        yield Path(folder)
+
+
+def program(words: str) -> list[str]:
+    first, *rest = shlex.split(words, comments=True)
+    return [sys.executable, *(("-m", "nexo_bridge") if first == "nexo-bridge" else ()), *rest]
+
+
+async def ran(words: str, folder: Path) -> tuple[int, str]:
+    """Exit code and standard output."""
+    process = await asyncio.create_subprocess_exec(*program(words), stdout=PIPE, stderr=DEVNULL, cwd=folder)
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def test_the_quickstart_and_the_journal_page_as_a_reader_follows_them(work: Path) -> None:
+    sandbox, run = (
+        block("docs/quickstart.md", "sh", "sandbox --state"),
+        block("docs/quickstart.md", "sh", " run "),
+    )
+    alias, *till = block("docs/quickstart.md", "sh", "alias pos=").splitlines()
+    pos = alias.removeprefix("alias pos='").removesuffix("'")
+    async with started(f"{sandbox.strip()} --think 0.1", work), started(run, work) as (bridge, ready):
+        pos = pos.replace("127.0.0.1:7000", ready["tcp"])
+        assert [line.split()[1] for line in till] == ["login", "pay", "pay", "pay", "status", "logout"]
+        told = [await ran(line.replace("pos", pos, 1), work) for line in till]
+        assert [code for code, _ in told] == [0, 0, 0, 1, 1, 0]
+        shown = block("docs/quickstart.md", "", '"serviceId"')
+        assert re.sub(r"\d{10}", "#", shown) == re.sub(r"\d{10}", "#", "".join(out for _, out in told))
+
+        (work / "pay.py").write_text(block("docs/quickstart.md", "python", "socket"), encoding="utf-8")
+        code, out = await ran(f"python3 pay.py {ready['tcp']}", work)
+        assert code == 0
+        assert out.count('<Response Result="Success"/>') == 2
+        bridge.terminate()
+        assert await bridge.wait() == 0
+
+    page = (ROOT / "docs" / "journal.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (nexo-bridge .*)$", page, re.MULTILINE)
+    assert [command.split()[2] for command in commands] == [
+        "list",
+        "show",
+        "verify",
+        "sandbox/journal.sqlite",
+    ]
+    newest = (await ran(commands[0], work))[1].split()[0]
+    for command in commands:
+        code, out = await ran(command.replace("X5", newest), work)
+        assert code == 0, command
+        assert out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+README = Path(__file__).parents[2] / "README.md"
 
 TWICE = '''
 """A platform that charges every sale twice; only the sandbox of the demo is made to."""
@@ -77,6 +80,14 @@ async def test_the_demo_shows_the_main_job_and_succeeds(work: Path) -> None:
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
     assert left_over(work) == []
+    assert not without_numbers(README.read_text(encoding="utf-8")) - without_numbers(text)
+
+
+def without_numbers(text: str) -> set[str]:
+    """The lines of a conversation, whatever their ports and times; of the README, those in the demo's block."""
+    shown = text.partition("```\nnexo-bridge between")[2].partition("```")[0] or text
+    lines = (" ".join(re.sub(r"[0-9.]+", "#", line).split()) for line in shown.splitlines()[1:])
+    return {line for line in lines if line and not line.startswith(("█", "▀", "…"))}
 
 
 async def test_a_platform_that_charges_twice_makes_it_fail(work: Path, tmp_path: Path) -> None:
