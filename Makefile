@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/nexo-bridge.toml
 
-.PHONY: demo test check run coverage clean
+.PHONY: demo test test-all simulate bench check run coverage clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,20 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Every payment conversation over every grant and every result channel, where `make test` takes a covering set.
+test-all: export NEXO_BRIDGE_TEST_ALL = 1
+test-all: $(VENV)/ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Random histories of payments, crashes and faults, many more than `make test` walks.
+simulate: export HYPOTHESIS_PROFILE = thorough
+simulate: $(VENV)/ready
+	$(BIN)/python -m pytest tests/core -k simulation --timeout 0
+
+# The figures of docs/performance.md, on this machine.
+bench: $(VENV)/ready
+	@$(BIN)/python -m tests.bench
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
