@@ -29,7 +29,17 @@ MAY_IMPORT = {
     "runtime": {*WORDS, "policy", "nexo", "ppaas", "categories", "core", "adapters"},
     "sandbox": {"errors"},
     "pos": {*WORDS, "nexo"},
-    "conversation": {*WORDS, "nexo", "pos", "sandbox", "runtime", "adapters", "policy", "core.source", "core.journal"},
+    "conversation": {
+        *WORDS,
+        "nexo",
+        "pos",
+        "sandbox",
+        "runtime",
+        "adapters",
+        "policy",
+        "core.source",
+        "core.journal",
+    },
     "demo": {*WORDS, "nexo", "pos", "runtime"},
     "cli": {*WORDS, "nexo", "pos", "sandbox", "runtime", "conversation", "demo", "adapters", "core"},
 }
@@ -47,6 +57,8 @@ BANNED_CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "getnode", "open", "
 
 ONLY_IN = {
     "httpx": {"adapters/https.py"},
+    "websockets": {"adapters/stream.py", "sandbox"},
+    "h11": {"adapters/webhook.py", "sandbox"},
     "xmlschema": {"nexo/second_opinion.py"},
     "sqlite3": {"adapters"},
     "starlette": {"sandbox"},

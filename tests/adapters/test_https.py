@@ -421,3 +421,11 @@ async def test_f45_a_proxy_that_is_not_there(certificates: Certificates) -> None
     client = await through(certificates, Proxy(f"http://127.0.0.1:{port}"))
     assert (await not_sent(client, "https://localhost:1/x")).code == "CONNECT"
     await client.close()
+
+
+def test_a_proxy_is_told_whole_to_who_must_know_and_to_nobody_else() -> None:
+    proxy = Proxy("http://proxy.shop:3128", "till", "p@ss:word/")
+
+    assert proxy.whole() == "http://till:p%40ss%3Aword%2F@proxy.shop:3128"
+    assert "p@ss" not in repr(proxy)
+    assert Proxy("http://proxy.shop:3128").whole() == "http://proxy.shop:3128"
