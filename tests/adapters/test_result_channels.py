@@ -331,6 +331,7 @@ async def told_by(it: ChannelStage, till: Till) -> str | None:
     for number, share in enumerate((0.5, 0.4, 0.1), 1):
         await it.advance(THINK * share)
         while len(it.sandbox.provider.told) < number:
-            await asyncio.sleep(0)  # provider and platform talk; no time passes
+            await asyncio.gather(*it.sandbox.provider._tasks)  # they talk to the platform; no time passes
+            await asyncio.sleep(0)
         await it.settle()
     return (await till.hear()).result
