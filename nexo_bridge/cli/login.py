@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 
 from nexo_bridge.errors import ConfigurationError
-from nexo_bridge.ppaas.grants import NoSessionError
-from nexo_bridge.runtime.login import Desk, login, login_application
+from nexo_bridge.runtime.login import Desk, LoginFailed, login, login_application
 from nexo_bridge.runtime.settings import load_settings
 
 
@@ -49,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
     except ConfigurationError as mistake:
         print(mistake, file=sys.stderr)
         return 78
-    except (NoSessionError, OSError) as problem:
+    except (LoginFailed, OSError) as problem:
         print(f"not logged in: {problem}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):

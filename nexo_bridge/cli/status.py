@@ -34,6 +34,12 @@ def main(arguments: argparse.Namespace) -> int:
     return 0 if status["takes_payments"] else 1
 
 
+def _said(terminal: dict[str, Any]) -> str:
+    """What people must know of a terminal: a problem first, else what will become one."""
+    warnings = "; ".join(terminal.get("warnings", ()))
+    return terminal["problem"] or terminal["channel"]["problem"] or warnings or "-"
+
+
 def page(status: dict[str, Any]) -> list[str]:
     """The status as lines for a terminal."""
     word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
@@ -50,7 +56,7 @@ def page(status: dict[str, Any]) -> list[str]:
             str(terminal["running"]),
             str(terminal["unknown"]),
             printable(", ".join(terminal["logged_in"])) or "-",
-            printable(terminal["problem"] or terminal["channel"]["problem"] or "-"),
+            printable(_said(terminal)),
         )
         for terminal in status["terminals"]
     ]

@@ -50,14 +50,37 @@ class Desk:
     port: int = 0
 
 
+class LoginFailed(Exception):
+    """There is no session to be had; the text is one sentence."""
+
+
 async def login(settings: Settings, poiid: str, desk: Desk) -> None:
     """Begin the session of terminal ``poiid``, and keep what is needed to go on with it.
 
     Raises:
         ConfigurationError: no such terminal, its grant needs no person, or a file cannot be used.
-        NoSessionError: there is no session to be had; says why.
+        LoginFailed: there is no session to be had.
         OSError: the credential cannot be written, or the port for the redirect is taken.
     """
+    try:
+        await _login(settings, poiid, desk)
+    except NoSessionError as problem:
+        raise LoginFailed(str(problem)) from None
+
+
+async def login_application(settings: Settings, desk: Desk) -> None:
+    """Begin the session of ``[application]`` by authorization code.
+
+    Raises:
+        ConfigurationError, LoginFailed, OSError: as ``login``.
+    """
+    try:
+        await _login_application(settings, desk)
+    except NoSessionError as problem:
+        raise LoginFailed(str(problem)) from None
+
+
+async def _login(settings: Settings, poiid: str, desk: Desk) -> None:
     if poiid not in settings.terminals:
         raise ConfigurationError(f"--terminal: there are {', '.join(settings.terminals)}")
     access = access_of(settings)[poiid]
@@ -73,12 +96,7 @@ async def login(settings: Settings, poiid: str, desk: Desk) -> None:
             raise ConfigurationError(f'{where}: "mtls" needs no login; certificate and key are enough')
 
 
-async def login_application(settings: Settings, desk: Desk) -> None:
-    """Begin the session of ``[application]`` by authorization code.
-
-    Raises:
-        ConfigurationError, NoSessionError, OSError: as ``login``.
-    """
+async def _login_application(settings: Settings, desk: Desk) -> None:
     ours = settings.application
     if ours is None or ours.grant != "authorization_code":
         raise ConfigurationError('application: write [application] with grant = "authorization_code" first')

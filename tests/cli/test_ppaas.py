@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nexo_bridge.cli import main
-from nexo_bridge.cli.ppaas import claims, masked, without_secrets
 from nexo_bridge.sandbox import realms
 from nexo_bridge.sandbox.server import Options, Sandbox
 from tests.runtime.login_rig import POIID
@@ -103,25 +100,3 @@ async def test_an_application_has_its_own_token(tmp_path: Path, capsys: pytest.C
             file.write(APPLICATION)
         assert await ppaas(sandbox, "token", whose=("--application",)) == 0
         assert json.loads(capsys.readouterr().out)["expires_in"] == 18000
-
-
-def test_what_is_secret_is_masked_wherever_it_stands() -> None:
-    shown: Any = without_secrets(
-        {
-            "clientSecret": "hush",
-            "list": [{"access_token": "hush", "refresh_token": None}],
-            "scannedPaymentId": "2816",
-            "message": "card 4111 1111 1111 1111",
-            "amount": 5,
-        }
-    )
-    assert "hush" not in str(shown)
-    assert shown["clientSecret"] == masked("hush") == "[masked 4 characters]"
-    assert shown["list"][0]["refresh_token"] is None
-    assert "4111" not in shown["message"]
-    assert shown["amount"] == 5
-
-
-def test_a_token_of_another_kind_has_no_claims() -> None:
-    for odd in ("opaque", "a.b", "a.!!!.c", f"a.{base64.urlsafe_b64encode(b'[]').decode()}.c"):
-        assert claims(odd) == {}

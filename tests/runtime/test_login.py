@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from nexo_bridge.errors import ConfigurationError
-from nexo_bridge.ppaas.grants import NoSessionError
 from nexo_bridge.ppaas.models import Accepted
 from nexo_bridge.ppaas.operations import Call
 from nexo_bridge.runtime.access import application_grant, credential_of, keys_of, platform_of
-from nexo_bridge.runtime.login import Desk, login, login_application
+from nexo_bridge.runtime.login import Desk, LoginFailed, login, login_application
 from nexo_bridge.runtime.settings import Settings
 from nexo_bridge.sandbox import realms
 from nexo_bridge.sandbox.server import Sandbox
@@ -85,7 +84,7 @@ async def test_a_password_is_asked_for_proved_and_kept(tmp_path: Path) -> None:
 async def test_a_wrong_password_is_not_kept(tmp_path: Path, typed: str) -> None:
     async with sandbox_for(tmp_path, "password") as (_, path):
         settings = await settings_of(path)
-        with pytest.raises(NoSessionError):
+        with pytest.raises(LoginFailed):
             await login(settings, POIID, Person(typed=typed).desk())
         assert not credential_of(settings, POIID).exists()
 
@@ -112,7 +111,7 @@ async def test_a_person_who_says_no_is_heard(tmp_path: Path) -> None:
     async with sandbox_for(tmp_path, "custom_token") as (sandbox, path):
         browser = Browser(sandbox, consent="no")
         person = Person(browser)
-        with pytest.raises(NoSessionError, match="access_denied"):
+        with pytest.raises(LoginFailed, match="access_denied"):
             await login(await settings_of(path), POIID, person.desk())
         assert person.walk is not None
         await person.walk
@@ -154,7 +153,7 @@ async def test_a_merchant_token_may_be_pasted_instead(tmp_path: Path) -> None:
 async def test_what_is_pasted_wrongly_is_refused(tmp_path: Path, typed: str) -> None:
     async with sandbox_for(tmp_path, "custom_token") as (_, path):
         settings = await settings_of(path)
-        with pytest.raises(NoSessionError):
+        with pytest.raises(LoginFailed):
             await login(settings, POIID, Person(typed=typed).desk(paste=True))
         assert not credential_of(settings, POIID).exists()
 
