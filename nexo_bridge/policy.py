@@ -70,7 +70,7 @@ class Policy:
     """Everything the core takes as given.
 
     Attributes:
-        brands: PaymentBrand -> code of the wallet scheme to ask for, None for a card.
+        brands: PaymentBrand -> code of the wallet scheme to ask for, empty for the terminal's own, None for a card.
         sales: overrides ``default_sale`` by SaleID.
         keys_kept: seconds for which a ServiceID is remembered (rule R3).
     """

@@ -180,9 +180,12 @@ def _qr_payment_type(
 ) -> str | None:
     """The wallet scheme to ask for, or None for a card payment."""
     conditions_asked = request.payment_transaction.transaction_conditions
+    brands = facts.policy.brands
     for brand in conditions_asked.allowed_payment_brand if conditions_asked else ():
-        if brand in facts.policy.brands:
-            return facts.policy.brands[brand]
+        if brand in brands and (scheme := brands[brand]) is not None:
+            return scheme or terminal.payment_type
+        if brand in brands and scanned is None:
+            return None
     instrument = _instrument(request)
     kind = instrument.payment_instrument_type if instrument else None
     if scanned is not None or kind == "Mobile" or (kind is None and terminal.default == "qr"):

@@ -88,6 +88,8 @@ def test_no_tip_is_no_tip() -> None:
         ({"poi": "QR", "brands": ("Visa",)}, "create_card", None),
         ({"brands": ("Unknown", "TWINT")}, "create_qr", "TW"),
         ({"brands": ("Unknown",)}, "create_card", None),
+        ({"brands": ("OwnWallet",)}, "create_qr", "KB"),
+        ({"brands": ("Visa",), "acquirer_data": seal("scannedPaymentId=4711")}, "create_qr", "KB"),
     ],
     ids=[
         "default card",
@@ -98,6 +100,8 @@ def test_no_tip_is_no_tip() -> None:
         "card brand",
         "first known",
         "none known",
+        "wallet without a code of its own",
+        "a scanned code is no card",
     ],
 )
 def test_card_or_qr(more: dict[str, Any], operation: str, payment_type: str | None) -> None:

@@ -39,7 +39,7 @@ POLICY = Policy(
         "POI2": Terminal("POI2", "SER2"),
         "QR": Terminal("QR", "SER3", default="qr"),
     },
-    brands={"TWINT": "TW", "Visa": None},
+    brands={"TWINT": "TW", "OwnWallet": "", "Visa": None},
 )
 A, B = Source("tcp", "A"), Source("tcp", "B")
 MOMENT = Timestamp("2025-03-14T09:40:00+01:00")
