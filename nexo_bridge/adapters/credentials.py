@@ -90,6 +90,7 @@ class CredentialFile:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
+                self._hand_over(handle)
                 file.write(sealed)
                 file.flush()
                 os.fsync(file.fileno())
@@ -122,9 +123,16 @@ class CredentialFile:
         finally:
             os.close(handle)
 
+    def _hand_over(self, handle: int) -> None:
+        """What root writes for a daemon is the daemon's: of whoever the folder is."""
+        if os.geteuid() == 0:
+            folder = self.path.parent.stat()
+            os.fchown(handle, folder.st_uid, folder.st_gid)
+
     def _lock(self) -> int:
         handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._hand_over(handle)
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:
             os.close(handle)

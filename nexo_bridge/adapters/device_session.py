@@ -27,6 +27,14 @@ class _Held:
     token: Token = field(repr=False)
     since: float
 
+    @property
+    def fresh(self) -> float:
+        """Seconds after which another is asked for: in time for this token, and for the refresh token with it."""
+        lives = (
+            [life for life in (self.token.life, self.token.refresh_life) if life] if self.token.life else []
+        )
+        return min(lives, default=0.0) * EARLY
+
 
 class DeviceSession:
     """Tokens for the calls of one terminal.
@@ -77,7 +85,7 @@ class DeviceSession:
         quiet = self._monotonic() < self._quiet_until
         if held is not None:
             age = self._monotonic() - held.since
-            if age < held.token.life * EARLY:
+            if age < held.fresh:
                 return held.token.bearer
             if age < held.token.life:
                 if not quiet:

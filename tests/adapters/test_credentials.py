@@ -111,3 +111,16 @@ async def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be made"):
         async with nowhere.alone():
             pass
+
+
+@pytest.mark.parametrize(("user", "times"), [(0, 2), (1000, 0)])
+async def test_what_root_writes_is_the_daemon_s(
+    file: CredentialFile, monkeypatch: pytest.MonkeyPatch, user: int, times: int
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "fchown", lambda _handle, owner, group: given.append((owner, group)))
+    async with file.alone():
+        await asyncio.to_thread(file.save, KEPT)
+    folder = file.path.parent.stat()
+    assert given == [(folder.st_uid, folder.st_gid)] * times

@@ -57,7 +57,7 @@ INVALID_GRANT = http(400, {"error": "invalid_grant", "error_description": "hush"
 def answer(bearer: str, refresh: str | None, **more: Any) -> bytes:
     said = {"access_token": bearer, "token_type": "Bearer", "expires_in": 300, **more}
     if refresh is not None:
-        said |= {"refresh_token": refresh, "refresh_expires_in": 900, "session_state": "state-1"}
+        said = {"refresh_token": refresh, "refresh_expires_in": 900, "session_state": "state-1"} | said
     return http(200, said)
 
 
@@ -348,6 +348,21 @@ async def test_f37_stopping_waits_for_a_refresh_token_on_its_way(
     assert (await asyncio.to_thread(kept.load)).refresh == "r-1"
     assert session.session_state == "state-1"
     assert session.ends_unused == 900.0
+
+
+async def test_a_refresh_token_that_ends_before_its_token_is_used_in_time(
+    password: Grant, client: HttpsClient, platform: ScriptedPlatform, kept: CredentialFile, time: Time
+) -> None:
+    platform.says(TOKEN, answer("a-1", "r-1", refresh_expires_in=100), answer("a-2", "r-2"))
+    session = DeviceSession(password, client, lambda: time.mono)
+    assert await session.bearer() == "a-1"
+    time.mono += 79
+    assert await session.bearer() == "a-1"
+    assert len(platform.asked(TOKEN)) == 1
+    time.mono += 1
+    assert await session.bearer() == "a-1"
+    await session.settled()
+    assert await session.bearer() == "a-2"
 
 
 async def test_a_credential_of_another_installation_asks_for_a_person(
