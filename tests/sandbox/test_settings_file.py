@@ -3,6 +3,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from nexo_bridge.sandbox.settings_file import TerminalEntry, WebhookEntry, render, write
 
 BASES = {name: f"https://127.0.0.1/{name}" for name in ("auth", "device_auth", "api", "device_api")}
@@ -33,6 +35,20 @@ def test_results_come_by_a_channel_where_one_is_wanted() -> None:
         "key": "c/w.key",
         "secret": "c/w.secret",
     }
+
+
+@pytest.mark.parametrize(
+    ("grant", "named"),
+    [
+        ("password", {"username", "password", "certificate", "key"}),
+        ("custom_token", {"device_model", "merchant_token"}),
+    ],
+)
+def test_each_grant_has_the_settings_it_needs(grant: str, named: set[str]) -> None:
+    text = render(BASES, "ca.pem", [TerminalEntry("POI00001", "S1", "c/a.pem", "c/a.key", grant)])
+    terminal = tomllib.loads(text)["terminals"]["POI00001"]
+    assert terminal["grant"] == grant
+    assert terminal.keys() == {"serial", "grant", *named}
 
 
 def test_odd_names_are_quoted() -> None:
