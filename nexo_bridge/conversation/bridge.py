@@ -157,6 +157,7 @@ class HostedBridge:
         )
         self._alive = True
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
+        self._tasks.append(asyncio.create_task(self._gate.follow(), name="watch"))
         host, _, port = (await self._app.start())[0].rpartition(":")
         self.address = host, int(port)
 
@@ -220,7 +221,8 @@ class HostedBridge:
         under_way = sum(not task.done() for task in self._app.runner.under_way)
         stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
         idle = stopping if under_way or self._app.bridge.unresolved > self._app.bridge.parked else 0
-        return under_way + stopping - idle - self._clock.awaited - self._gate.held
+        unwritten = int(self._gate.durable < self._gate.appended)
+        return unwritten + under_way + stopping - idle - self._clock.awaited - self._gate.held
 
     def turn(self, to: float) -> None:
         """See ``Bridge``."""

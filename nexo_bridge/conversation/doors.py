@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from nexo_bridge.adapters.tcp_connection import Connection
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.core.journal import Entry, History, Query
 from nexo_bridge.core.source import Source
+from nexo_bridge.errors import JournalFailure
 from nexo_bridge.nexo.framing import frame
 
 
@@ -23,6 +25,7 @@ class GatedJournal:
 
     Attributes:
         appended: number of the newest entry.
+        durable: number of the newest entry that is known to be on disk.
     """
 
     def __init__(self, journal: SqliteJournal, changed: Callable[[], None]) -> None:
@@ -31,7 +34,8 @@ class GatedJournal:
         self._open = asyncio.Event()
         self._open.set()
         self._waiting = 0
-        self.appended = 0
+        self._fresh = asyncio.Event()
+        self.appended = self.durable = 0
 
     @property
     def held(self) -> int:
@@ -58,6 +62,7 @@ class GatedJournal:
         """See ``JournalPort``."""
         self._journal.append(entry)
         self.appended = entry.stamp.number
+        self._fresh.set()
 
     async def committed(self, number: int) -> None:
         """See ``JournalPort``."""
@@ -80,6 +85,17 @@ class GatedJournal:
     async def reopen(self) -> bool:
         """See ``JournalPort``."""
         return await self._journal.reopen()
+
+    async def follow(self) -> None:
+        """Learn what is on disk, until cancelled; of a broken journal nothing is waited for."""
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            number = self.appended
+            with contextlib.suppress(JournalFailure):
+                await self._journal.committed(number)
+            self.durable = number
+            self._changed()
 
     def flush(self) -> None:
         """Block until all that was appended is on disk; for a process that has nothing left to do but die."""
