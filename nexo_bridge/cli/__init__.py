@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -35,8 +36,12 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the console script's entrance.
 
-    Exit code 2 is usage, as argparse has it; the others are each command's own.
+    Exit code 2 is usage, as argparse has it; the others are each command's own. What a terminal's character set
+    cannot show is written as an escape: an id of a till must not end the command that lists it (F72).
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="nexo-bridge",

@@ -55,6 +55,9 @@ from nexo_bridge.runtime.ports import (
 REOPEN_PAUSE = 1.0
 """Seconds between two attempts to write a broken journal again."""
 
+_WAYS_OUT = ("lookup-", "lane-", "write-")
+"""Tasks that an answer passes through: asked of the journal, waiting for it, being written."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -304,10 +307,16 @@ class Runner:
         return frozenset(self._tasks)
 
     async def quiet(self) -> None:
-        """Wait until nobody waits for an outcome and no write is under way; parked exchanges do not count."""
-        await self._idle.wait()
-        while writes := {task for task in self._tasks if task.get_name().startswith("write-")}:
-            await asyncio.wait(writes)
+        """Wait until nobody waits for an outcome and every answer is out; parked exchanges do not count.
+
+        What is settled is not yet said: its answer waits in its lane for the disk, and then for its connection.
+        """
+        while True:
+            await self._idle.wait()
+            ways_out = {task for task in self._tasks if task.get_name().startswith(_WAYS_OUT)}
+            if not ways_out:
+                return
+            await asyncio.wait(ways_out)
 
     async def close(self) -> None:
         """Stop: what is under way is left as the journal has it, which is enough to take it up again."""

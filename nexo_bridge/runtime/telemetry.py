@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import select
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -197,24 +198,49 @@ def _value(value: Any) -> str:
 
 
 class _Sink:
-    """Where lines go. A stream that fails loses lines, which are counted and told once it takes them again."""
+    """Where lines go. What the stream does not take at once is lost, counted, and told once it takes lines again.
+
+    A file descriptor is written to directly: its reader may hang, and waiting for it would stop every terminal;
+    and what a buffer still held could not be written at the end of the process either, which would be its exit code.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._lost = 0
+        self._torn = False
+        self._ready = select.poll()
+        try:
+            self._file: int | None = stream.fileno()
+        except (OSError, ValueError, AttributeError):  # no file, a closed one, no idea of files
+            self._file = None
+        else:
+            self._ready.register(self._file, select.POLLOUT)
 
     def msg(self, line: str) -> None:
         with self._lock:
+            lost = f'level=error event="lines lost" lost={self._lost}\n' if self._lost else ""
             try:
-                if self._lost:
-                    self._stream.write(f'level=error event="lines lost" lost={self._lost}\n')
-                self._stream.write(line + "\n")
-                self._stream.flush()
+                self._write(f"{lost}{line}\n")
             except (OSError, ValueError):  # full, gone, or closed (ValueError)
                 self._lost += 1
             else:
                 self._lost = 0
+
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            self._stream.write(text)
+            self._stream.flush()
+            return
+        rest = ("\n" * self._torn + text).encode(self._stream.encoding or "utf-8", "backslashreplace")
+        torn = self._torn
+        while rest:
+            if not self._ready.poll(0):
+                self._torn = torn
+                raise BlockingIOError
+            rest = rest[os.write(self._file, rest[: select.PIPE_BUF]) :]
+            torn = True
+        self._torn = False
 
     debug = info = warning = error = critical = msg
 

@@ -89,6 +89,23 @@ class Daemon:
         await made.login()
         return made
 
+    async def says(self, text: bytes) -> None:
+        """Wait until it wrote a line with ``text`` to standard error."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while text not in self.errors:
+                line = await self.process.stderr.readline()
+                assert line, self.errors
+                self.errors += line
+
+    async def stop(self) -> int:
+        """SIGTERM, with no till connected any more; the exit code."""
+        for line in self.lines:
+            line.writer.transport.abort()
+        self.lines.clear()
+        self.process.terminate()
+        return await self.ended()
+
     async def ended(self) -> int:
         """Wait for its end; the exit code."""
         async with asyncio.timeout(PATIENCE):
@@ -100,7 +117,7 @@ class Daemon:
 
 @asynccontextmanager
 async def daemon(
-    config: Path, *, ready: bool = True, stderr: int = asyncio.subprocess.PIPE, **changes: str
+    config: Path, *, ready: bool = True, stderr: int = asyncio.subprocess.PIPE, **changes: Any
 ) -> AsyncIterator[Daemon]:
     """A running one; if it still runs at the end it is killed."""
     process = await asyncio.create_subprocess_exec(

@@ -120,8 +120,7 @@ async def test_f33_the_daemon_starts_with_an_expired_certificate_and_says_so(tmp
             answer = await till.pay("11", "12.50")
             assert (answer.result, answer.code) == ("Failure", "NB-311")
             await other.usable()
-            bridge.process.terminate()
-            assert await bridge.ended() == 0
+            assert await bridge.stop() == 0
         assert b"expired on" in bridge.errors
 
 

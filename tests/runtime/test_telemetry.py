@@ -4,11 +4,12 @@ import asyncio
 import io
 import json
 import logging
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import structlog
@@ -40,7 +41,7 @@ def stream(restored: None) -> io.StringIO:
 
 
 def configured(
-    stream: io.StringIO, *, level: str = "info", layout: Layout = "json"
+    stream: TextIO, *, level: str = "info", layout: Layout = "json"
 ) -> structlog.stdlib.BoundLogger:
     configure_logging(layout, level, stream, journald=False)
     logger: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -189,6 +190,21 @@ def test_f68_a_closed_stream_does_not_either(stream: io.StringIO) -> None:
     stream.close()
 
     log.info("unheard")
+
+
+def test_f68_a_pipe_that_nobody_reads_is_not_waited_for(restored: None) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as reader, os.fdopen(writing, "w", encoding="utf-8") as writer:
+        log = configured(writer)
+        long = ["reason " * 25] * 20  # a line of several pages, so that one is torn at the end
+        for _ in range(30):
+            log.info("unheard", reads=long, states=long)
+        reader.read(1 << 20)
+        log.info("heard")
+        lines = reader.read(1 << 20).decode().lstrip("\n").splitlines()  # a line end ends what was torn
+
+    assert lines[0].startswith('level=error event="lines lost" lost=')
+    assert json.loads(lines[1])["event"] == "heard"
 
 
 def test_one_record_for_an_exchange(stream: io.StringIO) -> None:
