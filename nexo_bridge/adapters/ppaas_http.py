@@ -66,6 +66,12 @@ class SessionState:
     ends_unused: float | None = None
     session_state: str = ""
 
+    def pause(self, failed: float, proved: float) -> float:
+        """Seconds until the session is proved again: ``failed`` or ``proved``, and in time for a refresh token."""
+        if not self.ok:
+            return failed
+        return proved if self.ends_unused is None else min(proved, max(self.ends_unused / 2, 1.0))
+
 
 class _Lane:
     """What belongs to one terminal under one version of its certificate files; the session outlives it."""

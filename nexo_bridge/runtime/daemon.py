@@ -16,7 +16,7 @@ from lxml import etree
 
 from nexo_bridge.adapters.control import ControlSocket
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
-from nexo_bridge.adapters.ppaas_http import Platform, SessionState
+from nexo_bridge.adapters.ppaas_http import Platform
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core.journal import Query
 from nexo_bridge.errors import ConfigurationError, JournalFailure
@@ -67,13 +67,6 @@ def run(
 
 _CERTAINTY = {"fence", "never_created_after", "never_created_reads", "never_created_pause"}
 """Settings of the platform that the core takes over at once; addresses and paths wait for a start."""
-
-
-def pause_of(state: SessionState) -> float:
-    """Seconds until a session is proved again: in time also for a refresh token that ends when nobody uses it."""
-    if not state.ok:
-        return PROBE_AGAIN
-    return PROBE_PROVED if state.ends_unused is None else min(PROBE_PROVED, max(state.ends_unused / 2, 1.0))
 
 
 class _Daemon:
@@ -240,7 +233,7 @@ class _Daemon:
                     log.info("terminal session proved", poiid=poiid, problem=state.problem)
                 else:
                     log.warning("terminal out of order", poiid=poiid, problem=state.problem)
-            await asyncio.sleep(pause_of(state))
+            await asyncio.sleep(state.pause(PROBE_AGAIN, PROBE_PROVED))
 
     async def _prune(self) -> None:
         try:

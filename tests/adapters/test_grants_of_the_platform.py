@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nexo_bridge.adapters.ppaas_http import Clock, Platform
+from nexo_bridge.adapters.ppaas_http import Clock, Platform, SessionState
 from nexo_bridge.adapters.terminal_access import Access, CustomTokenAccess, PasswordAccess, TerminalAccess
 from nexo_bridge.ppaas.grants import NoSessionError
 from nexo_bridge.ppaas.models import Accepted, NotSent
@@ -241,3 +241,18 @@ async def test_another_configuration_begins_other_sessions_and_ends_old_ones(
         platform.says(TOKEN, answer("of-a-user", "r-1"))
         await made.reconfigure({"P2": password})
         assert await made.bearer("P2") == "of-a-user"
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds"),
+    [
+        (SessionState(ok=None), 30.0),
+        (SessionState(ok=False, ends_unused=10), 30.0),
+        (SessionState(ok=True), 300.0),
+        (SessionState(ok=True, ends_unused=900), 300.0),
+        (SessionState(ok=True, ends_unused=100), 50.0),
+        (SessionState(ok=True, ends_unused=-5), 1.0),
+    ],
+)
+def test_a_session_is_proved_again_before_its_refresh_token_ends(state: SessionState, seconds: float) -> None:
+    assert state.pause(30.0, 300.0) == seconds
