@@ -130,6 +130,7 @@ class Stage:
     settings: Settings
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     timeouts: Timeouts = field(default_factory=Timeouts)
+    certificates_at: Callable[[], float] | None = None  # what our certificate is held against, if not ``time``
     reserve: int = 0
     low: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -205,7 +206,7 @@ class Stage:
         await self.begin()
 
     def _platform(self) -> Platform:
-        clock = Clock(wall=self.time.wall, mono=self.time.mono)
+        clock = Clock(wall=self.certificates_at or self.time.wall, mono=self.time.mono)
         return platform_of(self.settings, KEYS, clock=clock, timeouts=self.timeouts)
 
     def _checkpoint(self, name: str) -> None:
