@@ -110,6 +110,7 @@ class HostedBridge:
         start: float,
         passed: float,
         changed: Callable[[], None],
+        *,
         checkpoint: Checkpoint = lambda _: None,
         half: Callable[[], bool] = lambda: False,
     ) -> None:

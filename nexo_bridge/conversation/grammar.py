@@ -356,7 +356,8 @@ def _act(words: list[str]) -> Act:
         return Act("fault", poiid, rest[0], values.get("at"), times)
     if what in {"fault", "lose", "answers"} or rest or "at" in values:
         raise ValueError(
-            "PLAT: fault NAME [xN] [at=OPERATION], PLAT: answers STATUS at=OPERATION [xN], PLAT: lose answer, or one word"
+            "PLAT: fault NAME [xN] [at=OPERATION], PLAT: answers STATUS at=OPERATION [xN], "
+            "PLAT: lose answer, or one word"
         )
     return Act(what, poiid)
 

@@ -46,6 +46,12 @@ class Heard:
         return "" if found is None else str(found.get("ErrorCondition", ""))
 
     @property
+    def result(self) -> str:
+        """Result, empty for what is no response."""
+        found = self.root[1].find("Response")
+        return "" if found is None else str(found.get("Result", ""))
+
+    @property
     def code(self) -> str:
         """The stable code of a failure, empty without one."""
         return parts(self.root[1]).get("code", "")

@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from nexo_bridge.conversation import invariants, wording
 from nexo_bridge.conversation.grammar import (
@@ -13,6 +15,7 @@ from nexo_bridge.conversation.grammar import (
     Disk,
     Expect,
     Hear,
+    Line,
     Move,
     Pass,
     Process,
@@ -80,20 +83,43 @@ class Player:
         Raises:
             ScriptFailed: it does not go as written, or an invariant does not hold after it.
         """
-        stage = self.stage
-        try:
-            await stage.open()
-            await stage.start_bridge()
+        async with self:
             for line in self._script.lines:
-                try:
-                    await self._do(line.statement)
-                except StageError as problem:
-                    raise ScriptFailed(line.number, line.text, str(problem)) from None
-            await self._epilogue()
-        finally:
-            await stage.close()
+                await self.do(line)
+            await self.check()
 
-    async def _epilogue(self) -> None:
+    async def __aenter__(self) -> Self:
+        """Raise the curtain: platform and bridge run."""
+        try:
+            await self.stage.open()
+            await self.stage.start_bridge()
+        except BaseException:
+            await self.stage.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stage.close()
+
+    async def do(self, line: Line) -> None:
+        """Play one line.
+
+        Raises:
+            ScriptFailed: it does not go as written.
+        """
+        try:
+            await self._do(line.statement)
+        except StageError as problem:
+            raise ScriptFailed(line.number, line.text, str(problem)) from None
+
+    async def check(self) -> None:
+        """What must hold after any script.
+
+        Raises:
+            ScriptFailed: a POS heard more than was asked for, or an invariant does not hold.
+        """
         for till in self.stage.tills.values():
             if till.inbox:
                 raise ScriptFailed(0, "", f"{till.name} heard more than the script says: {till.inbox[0]}")
@@ -167,9 +193,8 @@ class Player:
         raise StageError("there is nothing to repeat")
 
     async def _hear(self, wanted: Hear) -> None:
-        heard = await self._next(wanted.pos)
-        before = [one for one in self.heard if _answers_same(one, heard)]
-        self.heard.append(heard)
+        heard = await self.next_heard(wanted.pos)
+        before = [one for one in self.heard[:-1] if _answers_same(one, heard)]
         if wanted.told is None:
             if not before:
                 raise StageError(f"this is the first answer of its kind: {heard}")
@@ -179,13 +204,17 @@ class Player:
         wrong = differences(heard, wanted.told)
         if wanted.inner is not None and not wrong:
             wrong = inner_differences(heard, wanted.inner)
-        if wanted.same_inner and not wrong and not any(repeats(heard, one) for one in self.heard):
+        if wanted.same_inner and not wrong and not any(repeats(heard, one) for one in self.heard[:-1]):
             wrong = ["what it repeats was never heard before"]
         if wrong:
             raise StageError(f"{'; '.join(wrong)}. It says: {heard}")
 
-    async def _next(self, pos: str) -> Heard:
-        """The next message to a POS; time passes until it comes."""
+    async def next_heard(self, pos: str) -> Heard:
+        """The next message to a POS; time passes until it comes.
+
+        Raises:
+            StageError: none comes, or that POS has no connection.
+        """
         till = self.stage.tills.get(pos)
         if till is None:
             raise StageError(f"{pos} said nothing yet")
@@ -195,7 +224,8 @@ class Player:
                 raise StageError(f"{pos} heard nothing, and its connection is over")
             if not await self.stage.tick(until):
                 raise StageError(f"{pos} heard nothing within {LONGEST_WAIT:g} s")
-        return till.inbox.popleft()
+        self.heard.append(till.inbox.popleft())
+        return self.heard[-1]
 
     async def _silence(self, pos: str, *, closed: bool) -> None:
         await self.stage.settle()

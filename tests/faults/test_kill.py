@@ -127,7 +127,7 @@ async def test_killed_once(way: str, point: str, times: int, ending: str, tmp_pa
         await walk(player, "POS returns")
         await let_pass(player, LONG_ENOUGH, ending)
         told = await asked(player, "POS> TransactionStatus ServiceID=98 ref=7")
-        repeated = await again(player, told, ending)
+        repeated = await again(player, WAYS[way].script, told, ending)
         assert told.condition == "NotFound" or repeats(told, repeated), f"{told} | {repeated}"
         paid = repeated.result == "Success"
         assert charges(player) == paid, f"{repeated}: {player.stage.ledger()}"
@@ -138,11 +138,11 @@ async def test_killed_once(way: str, point: str, times: int, ending: str, tmp_pa
         await player.check()
 
 
-async def again(player: Player, told: Heard, ending: str) -> Heard:
-    """The same request once more: its stored answer; or, if it never was accepted, a payment."""
+async def again(player: Player, script: str, told: Heard, ending: str) -> Heard:
+    """The same words, which are the same request: its stored answer; or a payment, if it never was accepted."""
     player.stage.tills["POS"].inbox.clear()
     rows = len(player.stage.ledger())
-    await walk(player, "POS> repeat ServiceID=7")
+    await walk(player, next(line for line in script.splitlines() if "Payment" in line))
     await customer(player, ending)
     heard = await player.next_heard("POS")
     while not heard.is_response:
