@@ -72,6 +72,8 @@ class RemoteBridge:
             if "address" in values:
                 self.address = (values["address"][0], values["address"][1])
                 continue
+            if not values["alive"]:
+                values |= {"alive": True, "busy": 1}  # it has stopped; it is over once the process has ended
             self.status = Status(**{**values, "accepted": tuple(values["accepted"])})
             if self.address[1]:
                 self._begun.set()

@@ -1,0 +1,65 @@
+"""``nexo-bridge converse`` as a person uses it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from nexo_bridge.cli import main
+
+GOOD = "POS>  Payment ServiceID=7 10.00 EUR\nPLAT: approve\nPOS<  Payment Success AuthorizedAmount=10.00\n"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    kept = ([*root.handlers], root.level, logging.raiseExceptions, structlog.get_config())
+    yield
+    root.handlers[:], logging.raiseExceptions = kept[0], kept[2]
+    root.setLevel(kept[1])
+    logging.captureWarnings(capture=False)
+    structlog.configure(**kept[3])
+
+
+def script(folder: Path, text: str, name: str = "some.conv") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_scripts_that_go_as_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = script(tmp_path, GOOD, "one.conv"), script(tmp_path, "STOP bridge\n", "other.conv")
+    assert main(["converse", "--dedup", one, other]) == 0
+    assert capsys.readouterr().out == "".join(
+        f"ok      {name}\nok      {name} (with de-duplication)\n" for name in (one, other)
+    )
+
+
+def test_one_that_does_not_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = script(tmp_path, GOOD.replace("Success", "Failure"))
+    assert main(["converse", "--log", name]) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith(
+        f"FAILED  {name}\n    line 3: POS<  Payment Failure AuthorizedAmount=10.00\n"
+        "    Failure was expected, Success came"
+    )
+    assert "exchange ended" in told.err
+
+
+def test_a_line_that_is_no_statement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = script(tmp_path, "# hello\nPOS waves\n")
+    assert main(["converse", name, str(tmp_path / "none.conv")]) == 1
+    told = capsys.readouterr().out
+    assert f"FAILED  {name}\n    line 2: POS drops | half-closes | returns\n" in told
+    assert "none.conv\n    cannot be read: " in told
+
+
+def test_no_script_at_all_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["converse"])
+    assert ended.value.code == 2
+    assert "FILE" in capsys.readouterr().err
