@@ -1,0 +1,193 @@
+"""From bytes to events: which version, which digest, and what is left of a message that cannot be read."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.core.signals import Arrived, Event, PosGone, Unreadable
+from nexo_bridge.core.source import Source
+from nexo_bridge.errors import FrameTooLarge
+from nexo_bridge.nexo.elements import Version
+from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.runtime.data import read_schemas
+from nexo_bridge.runtime.reception import OFF_LOOP, SHOWN, Reception
+from tests.faults import words
+
+KEYS = Keys.derive(b"r" * 32)
+HERE, THERE = Source("tcp", "tcp-1"), Source("tcp", "tcp-2")
+XSD = read_schemas()
+SCHEMAS = Schemas(XSD)
+SCANNED = "28161234567890"
+
+
+@dataclass
+class Door:
+    """A reception, and what it fed."""
+
+    fed: list[Event] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    session: Version | None = None
+    is_open: bool = True
+    has_room: bool = True
+    reception: Reception = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reception = Reception(
+            XSD,
+            KEYS,
+            self.fed.append,
+            version_of=lambda *_: self.session,
+            is_open=lambda _: self.is_open,
+            has_room=lambda: self.has_room,
+            schemas=SCHEMAS,
+            checkpoint=self.points.append,
+        )
+
+    async def arrived(self, data: bytes) -> Arrived:
+        await self.reception.frame(HERE, data)
+        event = self.fed[-1]
+        assert isinstance(event, Arrived), event
+        return event
+
+    async def unreadable(self, data: bytes, source: Source = HERE) -> Unreadable:
+        await self.reception.frame(source, data)
+        event = self.fed[-1]
+        assert isinstance(event, Unreadable), event
+        return event
+
+
+@asynccontextmanager
+async def door(session: Version | None = None) -> AsyncIterator[Door]:
+    made = Door(session=session)
+    yield made
+    made.reception.close()
+
+
+def pay(service: str = "7", amount: str = "10.00", **more: str) -> bytes:
+    return words.payment(service, "KASSE1", "POI00001", amount, **more)  # type: ignore[arg-type]  # texts all
+
+
+def logged(version: str) -> bytes:
+    return words.login("1", "KASSE1", "POI00001").replace(b'"3.1"', f'"{version}"'.encode())
+
+
+async def test_a_message_is_read_and_its_points_are_passed() -> None:
+    async with door() as it:
+        event = await it.arrived(pay())
+        assert (event.version, event.present, event.room) == ("3.1", True, True)
+        assert it.points == ["frame.read", "frame.validated"]
+
+
+async def test_r14_the_version_named_decides() -> None:
+    async with door("3.0") as it:
+        assert (await it.arrived(logged("3.1"))).version == "3.1"
+
+
+async def test_r14_else_the_sessions_version() -> None:
+    async with door("3.0") as it:
+        assert (await it.arrived(pay())).version == "3.0"
+
+
+async def test_r14_else_the_newest_that_fits() -> None:
+    newer = logged("3.1").replace(b'ProtocolVersion="3.1" ', b"")
+    older = newer.replace(b"ProviderIdentification", b"ManufacturerID")
+    async with door() as it:
+        assert (await it.arrived(newer)).version == "3.1"
+        assert (await it.arrived(older)).version == "3.0"
+
+
+async def test_r14_a_version_nobody_speaks_is_read_by_what_fits() -> None:
+    async with door() as it:
+        event = await it.arrived(logged("2.0"))
+        assert event.message.header.protocol_version == "2.0"
+
+
+async def test_r3_the_digest_is_of_what_is_meant() -> None:
+    async with door() as it:
+        first = await it.arrived(pay(amount="10.00"))
+        assert (await it.arrived(pay(amount="10.0"))).digest == first.digest
+        assert (
+            await it.arrived(pay(service="8"))
+        ).digest != first.digest  # its SaleTransactionID differs too
+        assert (await it.arrived(pay(amount="10.01"))).digest != first.digest
+        assert (await it.arrived(pay(scanned=SCANNED))).digest != first.digest
+
+
+async def test_secrets_are_sealed_before_the_core_sees_them() -> None:
+    async with door() as it:
+        event = await it.arrived(pay(scanned=SCANNED))
+        assert SCANNED not in repr(event)
+        assert SCANNED not in event.model_dump_json()
+
+
+async def test_who_is_gone_and_what_has_no_room_is_said() -> None:
+    async with door() as it:
+        it.is_open, it.has_room = False, False
+        event = await it.arrived(pay())
+        assert (event.present, event.room) == (False, False)
+
+
+async def test_a_large_message_is_read_off_the_loop_and_comes_out_the_same() -> None:
+    small = pay()
+    large = small.replace(b"</PaymentRequest>", b" " * OFF_LOOP + b"</PaymentRequest>")
+    async with door() as it:
+        first, second, third = [await it.arrived(data) for data in (small, large, large)]
+        assert second.digest == first.digest == third.digest
+
+
+async def test_a_wrong_body_keeps_its_header_and_the_ids_of_its_sale() -> None:
+    async with door() as it:
+        event = await it.unreadable(pay().replace(b'RequestedAmount="10.00"', b'RequestedAmount="ten"'))
+        assert event.answerable
+        assert (event.header.category, event.header.service_id) == ("Payment", "7")
+        assert event.sale_transaction is not None
+        assert event.sale_transaction[1] == words.MOMENT
+        assert event.at.endswith("@RequestedAmount")
+
+
+async def test_ids_of_a_sale_that_are_no_ids_are_left() -> None:
+    wrong = pay().replace(b'RequestedAmount="10.00"', b'RequestedAmount="ten"')
+    async with door() as it:
+        assert (await it.unreadable(wrong.replace(words.MOMENT.encode(), b"soon"))).sale_transaction is None
+        assert (await it.unreadable(wrong.replace(b"TimeStamp=", b"Time="))).sale_transaction is None
+        assert (await it.unreadable(wrong.replace(b"SaleTransactionID", b"Sale"))).sale_transaction is None
+
+
+async def test_a_message_without_a_header_takes_the_ids_last_readable_there() -> None:
+    async with door() as it:
+        await it.arrived(pay())
+        event = await it.unreadable(b"<SaleToPOIRequest/>")
+        assert not event.answerable
+        assert (event.header.sale_id, event.header.poi_id) == ("KASSE1", "POI00001")
+        assert (await it.unreadable(b"<nonsense", THERE)).header.sale_id == ""
+        it.reception.gone(HERE)
+        assert isinstance(it.fed[-1], PosGone)
+        assert (await it.unreadable(b"<nonsense")).header.sale_id == ""
+
+
+async def test_what_has_no_answer_of_its_own_is_not_answerable() -> None:
+    wrong = pay().replace(b'RequestedAmount="10.00"', b'RequestedAmount="ten"')
+    async with door() as it:
+        for change in (
+            (b'ServiceID="7" ', b""),
+            (b'MessageCategory="Payment"', b'MessageCategory="Juggling"'),
+            (b'MessageClass="Service"', b'MessageClass="Device"'),
+            (b"SaleToPOIRequest", b"SaleToPOIResponse"),
+        ):
+            assert not (await it.unreadable(wrong.replace(*change))).answerable
+
+
+async def test_a_fault_of_the_frame_is_told_with_its_beginning_sealed() -> None:
+    start = b"\xff" * 2000
+    async with door() as it:
+        await it.reception.fault(HERE, FrameTooLarge("The message is too long."), start)
+        event = it.fed[-1]
+        assert isinstance(event, Unreadable)
+        assert (event.code, event.condition) == ("NB-101", "MessageFormat")
+        assert event.start is not None
+        assert b64decode(event.start.reveal()) == start[:SHOWN]
+        assert b64encode(start[:SHOWN]).decode() not in event.model_dump_json()
