@@ -130,7 +130,7 @@ class Stage:
     settings: Settings
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     timeouts: Timeouts = field(default_factory=Timeouts)
-    certificates_at: Callable[[], float] | None = None  # what our certificate is held against, if not ``time``
+    certificates_at: Callable[[], float] | None = None  # for our certificates, if not ``time``
     reserve: int = 0
     low: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
