@@ -1,6 +1,7 @@
 """``nexo-bridge converse``: play conversation scripts against a bridge and a platform of their own.
 
-Exit code 0: all went as written; 1: one did not, and its line, what was expected and what came are told; 2: usage.
+Exit code 0: all went as written; 1: one did not, and its line, what was expected and what came are told; 2: usage;
+78: packages of the sandbox are not installed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nexo_bridge.conversation.grammar import Script, ScriptError, parse
-from nexo_bridge.conversation.player import ScriptFailed, play
+from nexo_bridge.conversation.grammar import ScriptError, parse
 from nexo_bridge.runtime.telemetry import configure_logging
+
+_NEEDS = "the sandbox needs packages that are not installed; run: pip install 'nexo-bridge[sandbox]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """See the module."""
+    try:
+        from nexo_bridge.sandbox import server  # noqa: F401 - asked for before anything is played
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "nexo_bridge":
+            raise
+        print(f"nexo-bridge converse: {_NEEDS}", file=sys.stderr)
+        return 78
     failed = 0
     for path in arguments.files:
         for dedup in (False, True) if arguments.dedup else (False,):
@@ -46,8 +55,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _played(path: Path, *, dedup: bool) -> str | None:
     """What went wrong, None if nothing did."""
+    from nexo_bridge.conversation.player import ScriptFailed, play
+
     try:
-        script = _script(path)
+        script = parse(path.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory(prefix="nexo-bridge-") as folder:
             asyncio.run(play(script, Path(folder), path.parent, dedup=dedup))
     except ScriptError as mistake:
@@ -57,7 +68,3 @@ def _played(path: Path, *, dedup: bool) -> str | None:
     except (OSError, UnicodeDecodeError) as problem:
         return f"cannot be read: {problem}"
     return None
-
-
-def _script(path: Path) -> Script:
-    return parse(path.read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +64,13 @@ def test_no_script_at_all_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
         main(["converse"])
     assert ended.value.code == 2
     assert "FILE" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    for name in [name for name in sys.modules if name.startswith("nexo_bridge.sandbox")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["converse", script(tmp_path, GOOD)]) == 78
+    assert "pip install 'nexo-bridge[sandbox]'" in capsys.readouterr().err
