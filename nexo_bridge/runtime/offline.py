@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
@@ -30,10 +31,10 @@ async def resolve(settings: Settings, question: Json) -> Json:
         JournalFailure: the journal is held by another process or cannot be used.
         ConfigurationError: its key cannot be read.
     """
-    keys = Keys.load(settings.journal.key_file)
+    keys = await asyncio.to_thread(Keys.load, settings.journal.key_file)
     journal = await SqliteJournal.open(settings.journal.path, keys, configuration=settings.projection())
     try:
-        application = Application(settings, keys, journal, _NoPlatform(), ())
+        application = await asyncio.to_thread(Application, settings, keys, journal, _NoPlatform(), ())
         desk = Desk(
             application.bridge, application.runner.feed, application.runner.now, _no_session, _no_reload
         )

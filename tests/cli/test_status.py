@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.cli.status import page
+from tests.faults.daemon import command, site
+
+TERMINAL: dict[str, Any] = {
+    "poiid": "POI00001",
+    "session": "ok",
+    "problem": None,
+    "person": None,
+    "warnings": [],
+    "certificate_days": 300,
+    "token_age": 12.3,
+    "channel": {"results": "poll", "up": True, "problem": None},
+    "logged_in": ["KASSE1", "KASSE2"],
+    "running": 1,
+    "unknown": 0,
+}
+EXCHANGE: dict[str, Any] = {
+    "exchange": "X5",
+    "poi_id": "POI00001",
+    "sale_id": "KASSE1",
+    "service_id": "11",
+    "amount": "12.50",
+    "currency": "EUR",
+    "state": "acknowledged",
+    "age": 3.2,
+}
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    base = {"version": "1", "takes_payments": True, "journal": "ok", "terminals": [TERMINAL], "exchanges": []}
+    return base | changes
+
+
+def test_a_page_for_people() -> None:
+    lines = page(status(exchanges=[EXCHANGE]))
+    assert lines[0] == "nexo-bridge 1 takes payments; journal ok"
+    assert lines[2].split() == "terminal session token results running unknown logged in problem".split()
+    assert lines[3].split()[:4] == ["POI00001", "ok", "12", "s"]
+    assert lines[-1].split() == "X5 POI00001 KASSE1 11 12.50 EUR acknowledged 3 s".split()
+
+
+def test_what_is_wrong_is_said_first_and_at_its_terminal() -> None:
+    broken = TERMINAL | {
+        "session": "out of order",
+        "problem": "the certificate has expired",
+        "token_age": None,
+    }
+    lines = page(status(takes_payments=False, journal="broken", terminals=[broken]))
+    assert lines[0] == "nexo-bridge 1 TAKES NO PAYMENTS; journal broken"
+    assert lines[3].endswith("the certificate has expired")
+
+
+def test_ids_that_a_terminal_cannot_show_are_made_harmless() -> None:
+    assert "\x1b" not in "".join(page(status(exchanges=[EXCHANGE | {"sale_id": "\x1b[31mred"}])))
+
+
+async def test_not_running_is_69_and_a_wrong_file_78(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        code, out, errors = await command("status", "--config", str(here.config), cwd=here.folder)
+        assert (code, out) == (69, b"")
+        assert b"no bridge answers" in errors
+        code, _, _ = await command("status", "--config", "absent.toml", cwd=here.folder)
+        assert code == 78

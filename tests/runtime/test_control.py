@@ -1,0 +1,105 @@
+"""What people may ask a running bridge: how it is, and to settle what no program can find out (R12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nexo_bridge.core import decisions as did
+from nexo_bridge.runtime.control import Desk
+from tests.faults.stage import POIID, Stage, stage
+
+NO_FENCE = 'environment = "demo"\nfence = false'
+
+
+async def reloaded() -> dict[str, Any]:
+    return {"ok": True, "text": "reloaded"}
+
+
+def desk_of(it: Stage) -> Desk:
+    desk = Desk(it.app.bridge, it.app.runner.feed, it.time.wall, it.platform.session_state, reloaded)
+    it.app.runner.tell = desk.told
+    return desk
+
+
+def unfenced(text: str) -> str:
+    return text.replace('environment = "demo"', NO_FENCE)
+
+
+async def test_status_shows_terminals_and_what_is_in_hand(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        till = await it.logged_in()
+        desk = desk_of(it)
+        it.sandbox.hold(POIID)
+        await till.send(till.payment("11", "12.50"))
+        answer = await desk.handle({"command": "status"})
+        status = answer["status"]
+        assert (answer["ok"], status["journal"], status["takes_payments"]) == (True, "ok", True)
+        (terminal,) = status["terminals"]
+        assert (terminal["poiid"], terminal["logged_in"], terminal["running"]) == (POIID, ["KASSE1"], 1)
+        (one,) = status["exchanges"]
+        assert (one["service_id"], one["amount"], one["state"]) == ("11", "12.50", "acknowledged")
+        it.sandbox.release(POIID, "approve")
+        assert (await till.hear()).result == "Success"
+        assert desk.status()["exchanges"] == []
+
+
+async def test_what_is_not_known_is_told(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        desk = desk_of(it)
+        assert (await desk.handle({"command": "reload"}))["text"] == "reloaded"
+        assert not (await desk.handle({"command": "juggle"}))["ok"]
+        assert not (await desk.handle({"command": "resolve", "exchange": "X1", "paid": True, "by": " "}))[
+            "ok"
+        ]
+        desk.told(99, True, "nobody asked")
+
+
+async def test_r12_resolve_settles_what_no_fence_can_prove(tmp_path: Path) -> None:
+    async with stage(tmp_path, edit=unfenced) as it:
+        till = await it.logged_in()
+        desk = desk_of(it)
+        it.sandbox.inject("lose-create-request")
+        await till.send(till.payment("11", "12.50"))
+        await it.advance(300)
+        (one,) = desk.status()["exchanges"]
+        assert one["state"] == "parked"
+        assert desk.status()["terminals"][0]["unknown"] == 1
+        question = {
+            "command": "resolve",
+            "exchange": one["exchange"],
+            "paid": False,
+            "by": "Ada",
+            "why": "the platform's page shows nothing",
+        }
+        refused = await desk.handle(question)
+        assert not refused["ok"]
+        assert "--i-have-checked-the-platform" in refused["text"]
+        done = await desk.handle(question | {"checked": True})
+        assert done == {"ok": True, "text": f"{one['exchange']} is settled as not paid."}
+        assert (await till.hear()).code == "NB-318"
+        again = await desk.handle(question | {"checked": True})
+        assert not again["ok"]
+        decisions = (await it.decisions())[one["exchange"]]
+        assert [type(decision) for decision in decisions][-3:-1] == [did.Resolved, did.Settled]
+        await it.usable(till)
+
+
+async def test_r12_paid_is_refused_while_a_stop_may_still_act(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        till = await it.logged_in()
+        desk = desk_of(it)
+        it.sandbox.hold(POIID)
+        it.sandbox.inject("late-approval-after-cancel")
+        await till.send(till.payment("11", "12.50"))
+        (one,) = desk.status()["exchanges"]
+        question = {
+            "command": "resolve",
+            "exchange": one["exchange"],
+            "paid": True,
+            "by": "Ada",
+            "why": "slip",
+        }
+        done = await desk.handle(question)
+        assert done["ok"], done
+        assert (await till.hear()).result == "Success"
