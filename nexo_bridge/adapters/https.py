@@ -8,9 +8,11 @@ proxy or other environment variable obeyed, nothing decompressed (F41), and no m
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -26,6 +28,10 @@ for _name in ("httpx", "httpcore"):
     # They log URLs, and with debug on also headers: payment references and tokens.
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
     logging.getLogger(_name).propagate = False
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore asks for it several times in each exchange; searching the disk in vain was a tenth of a payment's time.
+    sys.modules["sniffio"] = None  # type: ignore[assignment] # the documented way to say that there is no such module
 
 
 class NotSentError(Exception):
