@@ -57,14 +57,18 @@ class Books:
 
     def same_sale(self, claim: Claim) -> str | None:
         """ServiceID under which the sale of ``claim`` is already on its way."""
-        if claim.sale is None:
+        sale = claim.sale
+        if sale is None:
             return None
         for other in self._older_claims(claim):
-            if other.sale == claim.sale:
+            if (
+                other.sale_id == claim.sale_id and other.sale == sale
+            ):  # cheap first: a sale is its Sale System's own
                 return other.service_id
         for course in self.unresolved():
-            if sale_name(course.exchange.request) == claim.sale:
-                return course.exchange.received.service_id
+            received = course.exchange.received
+            if received.sale_id == claim.sale_id and sale_name(course.exchange.request) == sale:
+                return received.service_id
         return None
 
     def holder(self, poi_id: str, claim: Claim | None = None) -> Holder | None:

@@ -87,6 +87,14 @@ class Bridge:
         return sum(course.exchange.parked for course in self._books.unresolved())
 
     @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for an outcome: more is unresolved than parked. Asked after every event."""
+        return bool(self._books.claims) or any(
+            course.exchange.unresolved and not course.exchange.parked
+            for course in self._books.courses.values()
+        )
+
+    @property
     def broken(self) -> bool:
         """Whether the journal cannot be written, so that no payment is taken."""
         return self._books.broken

@@ -126,8 +126,8 @@ class Replies:
         return self.response(exchange.request.header, exchange.received.version, body)
 
     def stored(self, settled: did.Settled, version: Version) -> Message:
-        """A settled answer read back."""
-        return codec.decode(codec.parse(settled.answer.encode()), version, self._schemas, self._secret)
+        """A settled answer read back; it was validated when it was written, and the journal keeps it as it was."""
+        return codec.build(codec.parse(settled.answer.encode()), version, self._secret)
 
     def progress(self, exchange: Exchange, pending: Pending, facts: Facts) -> Shown:
         """What people should see while ``exchange`` is pending."""

@@ -128,7 +128,7 @@ class Runner:
             return
         for command in commands:
             self._carry_out(stamp, command)
-        if self._bridge.unresolved > self._bridge.parked:
+        if self._bridge.awaited:
             self._idle.clear()
         else:
             self._idle.set()
@@ -261,6 +261,7 @@ class Runner:
             query=dict(command.query),
             body=command.body,
             key=command.key,
+            serial=command.serial,
         )
         self._checkpoint(f"{command.operation}.sending")
         outcome: Outcome
