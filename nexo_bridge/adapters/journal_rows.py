@@ -224,5 +224,8 @@ def _part(body: dict[str, Any], refs: Sequence[tuple[str, str]]) -> bytes:
     return _compact({"b": body, "r": refs})
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def _compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
