@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,6 +152,8 @@ class Runner:
         except JournalFailure as failure:
             self.journal_broke(str(failure))
             return
+        # The core takes exchanges up as after a crash, which ends every call: so they end, for R6 counts from there.
+        await self._end(task for task in self._tasks if task.get_name().startswith("call-X"))
         log.warning("journal can be written again")
         for alarm in list(self._alarms):
             self._cancel(alarm)
@@ -323,7 +325,10 @@ class Runner:
         """Stop: what is under way is left as the journal has it, which is enough to take it up again."""
         for name in list(self._alarms):
             self._cancel(name)
-        tasks = set(self._tasks)
+        await self._end(self._tasks)
+
+    async def _end(self, some: Iterable[asyncio.Task[None]]) -> None:
+        tasks = set(some)
         for task in tasks:
             task.cancel()
         if tasks:

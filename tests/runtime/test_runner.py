@@ -22,6 +22,7 @@ from tests.core.words import (
     abort,
     approved,
     declined,
+    diagnosis,
     event,
     login,
     payment,
@@ -350,6 +351,21 @@ async def test_a_disk_that_can_be_written_but_not_read_is_broken_still(stage: St
     stage.journal.unreadable = False
     await settle_down()
     assert not stage.bridge.broken
+
+
+async def test_r6_calls_about_money_end_when_the_journal_is_read_again_and_others_do_not(
+    stage: Stage,
+) -> None:
+    """A stop that went on unheard might act later than the core believes."""
+    await stage.pay()
+    stage.platform.answer("create_card", pending(stage.platform.key()))
+    stage.runner.feed(abort())
+    stage.runner.feed(diagnosis(poi="POI2"))
+    await settle_down()
+    assert stage.platform.asked == ["terminal_status", "terminal_abort"]
+    await broken(stage)
+    await settle_down()
+    assert stage.platform.asked == ["terminal_status", "read_card"]
 
 
 async def test_alarms_of_before_do_not_ring_after(stage: Stage) -> None:
