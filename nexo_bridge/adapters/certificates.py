@@ -10,7 +10,6 @@ here blocks on files: call it before the loop runs, or in a thread.
 from __future__ import annotations
 
 import os
-import secrets
 import ssl
 import stat
 from dataclasses import dataclass
@@ -265,18 +264,18 @@ def _disorder(chain: list[x509.Certificate]) -> tuple[str, ...]:
 
 
 def _use(context: ssl.SSLContext, key: PrivateKeyTypes, chain: list[x509.Certificate]) -> None:
-    """Hand both to TLS, which reads files only: one in memory, encrypted for the moment it exists."""
-    password = secrets.token_bytes(32).hex().encode()
+    """Hand both to TLS, which reads files only: one in memory, ours alone, for the moment it takes.
+
+    Who could read it can read the key in our memory as well; encrypting it took most of the time of a start.
+    """
     pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(password),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     pem += b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
     handle = os.memfd_create("client", os.MFD_CLOEXEC)
     try:
         os.write(handle, pem)
-        context.load_cert_chain(f"/proc/self/fd/{handle}", password=password)
+        context.load_cert_chain(f"/proc/self/fd/{handle}")
     finally:
         os.close(handle)
 
