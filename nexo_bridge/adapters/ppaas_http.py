@@ -20,13 +20,14 @@ from nexo_bridge.adapters.device_session import DeviceSession
 from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentError, Proxy, Timeouts
 from nexo_bridge.adapters.terminal_access import Access, Bases, Material, TerminalAccess
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.ppaas import errors
 from nexo_bridge.ppaas.answers import NO, PENDING, YES, outcome
 from nexo_bridge.ppaas.grants import NoSessionError, server_time
 from nexo_bridge.ppaas.models import NotSent, Outcome, Pending, Unknown, wire
 from nexo_bridge.ppaas.operations import OPERATIONS, Call, Operation
 from nexo_bridge.redaction import printable
 
-__all__ = ["Bases", "Clock", "Platform", "SessionState", "TerminalAccess"]
+__all__ = ["Bases", "Change", "Clock", "Platform", "SessionState", "TerminalAccess"]
 
 CLOCK_OFF = 60.0
 """Seconds by which our clock may differ from the platform's before people are told (F39)."""
@@ -55,6 +56,8 @@ class SessionState:
         certificate_days: whole days until the client certificate ends; None without one.
         ends_unused: seconds in which the session must be used, lest a person is needed; None: it does not matter.
         session_state: the platform's id of the user's session; empty where the grant has none.
+        last_error: how the last call failed that did, with its code (``ppaas.errors``); None: none did.
+        last_error_age: seconds since then.
     """
 
     ok: bool | None
@@ -65,12 +68,29 @@ class SessionState:
     certificate_days: int | None = None
     ends_unused: float | None = None
     session_state: str = ""
+    last_error: str | None = None
+    last_error_age: float | None = None
 
     def pause(self, failed: float, proved: float) -> float:
         """Seconds until the session is proved again: ``failed`` or ``proved``, and in time for a refresh token."""
         if not self.ok:
             return failed
         return proved if self.ends_unused is None else min(proved, max(self.ends_unused / 2, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Terminals to serve from some moment on, read by ``Platform.prepare`` for ``Platform.adopt``.
+
+    Attributes:
+        terminals: all of them.
+        changed: those that are new or opened in another way than now.
+        materials: of those.
+    """
+
+    terminals: Mapping[str, Access]
+    changed: Mapping[str, Access]
+    materials: Mapping[str, Material]
 
 
 class _Lane:
@@ -140,6 +160,7 @@ class Platform:
         self._skew = 0.0
         self._told: dict[str, tuple[str, ...]] = {}
         self._states = dict.fromkeys(self._access, SessionState(ok=None))
+        self._failed: dict[str, tuple[float, str]] = {}
         loaded: dict[object, Material] = {}
         self._lanes: dict[str, _Lane] = {}
         for poiid, access in self._access.items():
@@ -155,6 +176,8 @@ class Platform:
         operation = self._operations.get(call.operation)
         if lane is None or operation is None:
             return NotSent(code="CALL", reason="no such terminal or operation")
+        if call.serial not in {"", lane.access.serial}:
+            return NotSent(code="CALL", reason="the terminal has another serial number than when this began")
         lane.calls += 1
         try:
             result = await self._perform(lane, operation, call)
@@ -166,6 +189,10 @@ class Platform:
             await self._ended(lane)
         if isinstance(result, Pending):
             self._mind(result.transaction.status)
+        elif isinstance(result, NotSent | Unknown) and call.poiid in self._lanes:
+            row = errors.of(result)
+            code = "" if row is None else f"{row.code}: "
+            self._failed[call.poiid] = (self._clock.mono(), f"{code}{result.reason}")
         return result
 
     async def probe(self, poiid: str) -> SessionState:
@@ -187,6 +214,7 @@ class Platform:
         """
         state, lane, now = self._states[poiid], self._lanes[poiid], self._now()
         problem, identity = lane.problem(now), lane.material.identity
+        failed = self._failed.get(poiid)
         return SessionState(
             ok=False if problem else state.ok,
             problem=problem or state.problem,
@@ -196,6 +224,8 @@ class Platform:
             certificate_days=None if identity is None else identity.days_left(now),
             ends_unused=lane.session.ends_unused,
             session_state=lane.session.session_state,
+            last_error=None if failed is None else failed[1],
+            last_error_age=None if failed is None else self._clock.mono() - failed[0],
         )
 
     def way(self, poiid: str) -> Way:
@@ -244,25 +274,35 @@ class Platform:
         finally:
             await self._ended(lane)
 
-    async def reconfigure(self, terminals: Mapping[str, Access]) -> None:
-        """Serve other terminals from now on; calls under way end on the sessions they began with.
+    async def prepare(self, terminals: Mapping[str, Access]) -> Change:
+        """Read what serving these terminals needs; nothing has changed yet.
 
         Raises:
-            ConfigurationError: a certificate file cannot be used; nothing has changed then.
+            ConfigurationError: a certificate file cannot be used.
         """
         changed = {poiid: access for poiid, access in terminals.items() if self._access.get(poiid) != access}
-        fresh = {
-            poiid: await asyncio.to_thread(terminal_access.load, poiid, access, self._ca)
-            for poiid, access in changed.items()
-        }
-        gone = [*changed, *(self._access.keys() - terminals.keys())]
-        self._access = dict(terminals)
+        try:
+            materials = {
+                poiid: await asyncio.to_thread(terminal_access.load, poiid, access, self._ca)
+                for poiid, access in changed.items()
+            }
+        except OSError as error:
+            raise ConfigurationError(f"terminals: a file went away while it was read: {error}") from None
+        return Change(dict(terminals), changed, materials)
+
+    async def adopt(self, change: Change) -> None:
+        """Serve other terminals from now on; calls under way end on the sessions they began with.
+
+        The change is made before the first pause: what the caller does beside it happens at the same moment.
+        """
+        gone = [*change.changed, *(self._access.keys() - change.terminals.keys())]
+        self._access = dict(change.terminals)
         retired = [self._lanes.pop(poiid) for poiid in gone if poiid in self._lanes]
         for poiid in gone:
-            self._states.pop(poiid, None)
-            self._told.pop(poiid, None)
-        for poiid, material in fresh.items():
-            self._lanes[poiid] = self._lane(poiid, changed[poiid], material)
+            for known in (self._states, self._told, self._failed):
+                known.pop(poiid, None)
+        for poiid, material in change.materials.items():
+            self._lanes[poiid] = self._lane(poiid, change.changed[poiid], material)
             self._states[poiid] = SessionState(ok=None)
         for lane in retired:
             lane.last = True

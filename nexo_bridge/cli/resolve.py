@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
         except NotRunningError:
             from nexo_bridge.runtime.offline import resolve
 
-            answer = asyncio.run(resolve(settings, question))
+            answer = asyncio.run(resolve(settings, question, say=_say))
     except ConfigurationError as mistake:
         print(mistake, file=sys.stderr)
         return 78
@@ -55,3 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 75
     print(answer["text"], file=sys.stdout if answer["ok"] else sys.stderr)
     return 0 if answer["ok"] else 1
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -45,13 +45,24 @@ def page(status: dict[str, Any]) -> list[str]:
     word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
     lines = [f"nexo-bridge {status['version']} {word}; journal {status['journal']}", ""]
     rows: list[tuple[str, ...]] = [
-        ("terminal", "session", "token", "results", "running", "unknown", "logged in", "problem")
+        (
+            "terminal",
+            "session",
+            "token",
+            "certificate",
+            "results",
+            "running",
+            "unknown",
+            "logged in",
+            "problem",
+        )
     ]
     rows += [
         (
             printable(terminal["poiid"]),
             terminal["session"],
-            "-" if terminal["token_age"] is None else f"{terminal['token_age']:.0f} s",
+            _ago(terminal["token_age"]),
+            "-" if terminal["certificate_days"] is None else f"{terminal['certificate_days']} days",
             terminal["channel"]["results"] + ("" if terminal["channel"]["up"] else " (down)"),
             str(terminal["running"]),
             str(terminal["unknown"]),
@@ -72,12 +83,34 @@ def page(status: dict[str, Any]) -> list[str]:
                 printable(one["service_id"]),
                 f"{one['amount'] or '-'} {one['currency'] or ''}".strip(),
                 one["state"],
-                f"{one['age']:.0f} s",
+                _ago(one["age"]),
             )
             for one in status["exchanges"]
         ]
         lines += _aligned(rows)
+    failed = [terminal for terminal in status["terminals"] if terminal["last_error"]]
+    if failed:
+        rows = [("last error of", "ago", "what")]
+        rows += [
+            (
+                printable(terminal["poiid"]),
+                _ago(terminal["last_error_age"]),
+                printable(terminal["last_error"]),
+            )
+            for terminal in failed
+        ]
+        lines += ["", *_aligned(rows)]
     return lines
+
+
+def _ago(seconds: float | None) -> str:
+    """A duration in the largest unit that leaves two digits or so."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -470,16 +470,7 @@ class Course:
         self._made += 1
         call_id = f"{stamp.number}.{self._made}"
         self._calls[call_id] = UnderWay(purpose, stamp.mono)
-        return CallPlatform(
-            self.exchange.id,
-            call_id,
-            call.poiid,
-            call.operation,
-            tuple(call.path.items()),
-            tuple(call.query.items()),
-            call.body,
-            call.key,
-        )
+        return calls.command(self.exchange.id, call_id, call)
 
     def _warn(self, alarm: str, text: str) -> Iterator[Command]:
         if self._screens.first(alarm):

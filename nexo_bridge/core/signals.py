@@ -262,6 +262,7 @@ class CallPlatform:
     query: tuple[tuple[str, str], ...] = ()
     body: Model | None = None
     key: str = ""
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class Call:
         query: query parameters in order, e.g. ``clientTransactionId``.
         body: the body, of the row's class; None for a GET.
         key: the idempotency key of the step; already inside ``body`` or ``query`` where the row has one.
+        serial: the device it is about. The platform shows a device its own transactions only, so another device's
+            "no such transaction" would prove nothing: the call is then not made. Empty: whatever is there now.
     """
 
     poiid: str
@@ -107,6 +109,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Model | None = None
     key: str = ""
+    serial: str = ""
 
 
 _CARD = "/card-payment/v1/transactions"

@@ -29,6 +29,7 @@ class Desk:
         reload: Callable[[], Awaitable[Json]],
         *,
         channel: Callable[[str], Json] = lambda _poiid: {"results": "poll", "up": True, "problem": None},
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._bridge = bridge
         self._feed = feed
@@ -36,6 +37,7 @@ class Desk:
         self._session_state = session_state
         self._reload = reload
         self._channel = channel
+        self._has_room = has_room
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
 
@@ -62,10 +64,11 @@ class Desk:
         now = self._now()
         exchanges = [self._exchange(one, now) for one in self._bridge.in_hand()]
         terminals = [self._terminal(poiid, exchanges) for poiid in sorted(self._bridge.terminals())]
+        journal = "broken" if self._bridge.broken else "ok" if self._has_room() else "no room"
         return {
             "version": __version__,
-            "takes_payments": not self._bridge.broken and any(one["session"] == "ok" for one in terminals),
-            "journal": "broken" if self._bridge.broken else "ok",
+            "takes_payments": journal == "ok" and any(one["session"] == "ok" for one in terminals),
+            "journal": journal,
             "terminals": terminals,
             "exchanges": exchanges,
         }
@@ -83,7 +86,9 @@ class Desk:
             "person": state.person,
             "warnings": list(state.warnings),
             "certificate_days": state.certificate_days,
-            "token_age": None if state.token_age is None else round(state.token_age, 1),
+            "token_age": _rounded(state.token_age),
+            "last_error": state.last_error,
+            "last_error_age": _rounded(state.last_error_age),
             "channel": self._channel(poiid),
             "logged_in": list(self._bridge.logged_in(poiid)),
             "running": sum(one["state"] != "parked" for one in own),
@@ -118,3 +123,7 @@ class Desk:
         except TimeoutError:
             self._waiting.pop(request, None)
             return {"ok": False, "text": "the journal did not answer in time; look with nexo-bridge status"}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

@@ -230,16 +230,16 @@ async def test_another_configuration_begins_other_sessions_and_ends_old_ones(
     async with ours(access, platform, certificates) as made:
         running = asyncio.create_task(made.perform(ASK))
         await silence.begun.wait()
-        await made.reconfigure({"P2": access})
+        await made.adopt(await made.prepare({"P2": access}))
         with pytest.raises(KeyError):
             made.session_state("P1")
         silence.end.set()
         assert isinstance(await running, Accepted)  # what was under way ended where it began
         assert isinstance(await made.perform(Call("P2", "countries")), Accepted)
-        await made.reconfigure({"P2": access})
+        await made.adopt(await made.prepare({"P2": access}))
         assert made.session_state("P2").ok is True  # nothing has changed for it
         platform.says(TOKEN, answer("of-a-user", "r-1"))
-        await made.reconfigure({"P2": password})
+        await made.adopt(await made.prepare({"P2": password}))
         assert await made.bearer("P2") == "of-a-user"
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nexo_bridge.cli.status import page
 from tests.faults.daemon import command, site
 
@@ -14,6 +16,8 @@ TERMINAL: dict[str, Any] = {
     "warnings": [],
     "certificate_days": 300,
     "token_age": 12.3,
+    "last_error": None,
+    "last_error_age": None,
     "channel": {"results": "poll", "up": True, "problem": None},
     "logged_in": ["KASSE1", "KASSE2"],
     "running": 1,
@@ -39,8 +43,11 @@ def status(**changes: Any) -> dict[str, Any]:
 def test_a_page_for_people() -> None:
     lines = page(status(exchanges=[EXCHANGE]))
     assert lines[0] == "nexo-bridge 1 takes payments; journal ok"
-    assert lines[2].split() == "terminal session token results running unknown logged in problem".split()
-    assert lines[3].split()[:4] == ["POI00001", "ok", "12", "s"]
+    assert (
+        lines[2].split()
+        == "terminal session token certificate results running unknown logged in problem".split()
+    )
+    assert lines[3].split()[:6] == ["POI00001", "ok", "12", "s", "300", "days"]
     assert lines[-1].split() == "X5 POI00001 KASSE1 11 12.50 EUR acknowledged 3 s".split()
 
 
@@ -53,6 +60,18 @@ def test_what_is_wrong_is_said_first_and_at_its_terminal() -> None:
     lines = page(status(takes_payments=False, journal="broken", terminals=[broken]))
     assert lines[0] == "nexo-bridge 1 TAKES NO PAYMENTS; journal broken"
     assert lines[3].endswith("the certificate has expired")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0 s"), (119.4, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172800, "2 d")],
+)
+def test_the_last_error_of_a_terminal_is_told_with_its_age(seconds: float, shown: str) -> None:
+    failed = TERMINAL | {"last_error": "SERVER_ERROR: answered 503", "last_error_age": seconds}
+    lines = page(status(terminals=[TERMINAL | {"poiid": "POI2", "certificate_days": None}, failed]))
+    assert lines[3].split()[:5] == ["POI2", "ok", "12", "s", "-"]
+    assert lines[-3:-1] == ["", "last error of  ago" + " " * (max(len(shown), 3) - 1) + "what"]
+    assert lines[-1] == f"POI00001       {shown:3}  SERVER_ERROR: answered 503"
 
 
 def test_ids_that_a_terminal_cannot_show_are_made_harmless() -> None:
