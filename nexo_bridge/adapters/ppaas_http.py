@@ -172,21 +172,7 @@ class Platform:
 
     async def perform(self, call: Call) -> Outcome:
         """Make ``call`` and read its answer by rule R4. Raises nothing but ``asyncio.CancelledError``."""
-        lane = self._lanes.get(call.poiid)
-        operation = self._operations.get(call.operation)
-        if lane is None or operation is None:
-            return NotSent(code="CALL", reason="no such terminal or operation")
-        if call.serial not in {"", lane.access.serial}:
-            return NotSent(code="CALL", reason="the terminal has another serial number than when this began")
-        lane.calls += 1
-        try:
-            result = await self._perform(lane, operation, call)
-        except Exception as error:  # noqa: BLE001 -- a fault of ours must not look like a "no"
-            # Its text and traceback may hold what must not be logged.
-            log.error("%s: fault of our own: %s", operation.name, type(error).__name__)  # noqa: TRY400 -- see above
-            result = Unknown(reason="a fault in the bridge")
-        finally:
-            await self._ended(lane)
+        result = await self._performed(call)
         if isinstance(result, Pending):
             self._mind(result.transaction.status)
         elif isinstance(result, NotSent | Unknown) and call.poiid in self._lanes:
@@ -385,6 +371,23 @@ class Platform:
             if warning not in self._told.get(poiid, ()):
                 log.warning("%s: %s", printable(poiid), warning)
         self._told[poiid] = found
+
+    async def _performed(self, call: Call) -> Outcome:
+        lane = self._lanes.get(call.poiid)
+        operation = self._operations.get(call.operation)
+        if lane is None or operation is None:
+            return NotSent(code="CALL", reason="no such terminal or operation")
+        if call.serial not in {"", lane.access.serial}:
+            return NotSent(code="CALL", reason="the terminal has another serial number than when this began")
+        lane.calls += 1
+        try:
+            return await self._perform(lane, operation, call)
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not look like a "no"
+            # Its text and traceback may hold what must not be logged.
+            log.error("%s: fault of our own: %s", operation.name, type(error).__name__)  # noqa: TRY400 -- see above
+            return Unknown(reason="a fault in the bridge")
+        finally:
+            await self._ended(lane)
 
     async def _perform(self, lane: _Lane, operation: Operation, call: Call) -> Outcome:
         problem = lane.problem(self._now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import re
@@ -589,3 +590,78 @@ async def test_nothing_secret_is_logged(
     await performed(ours, platform, http(401), http(500))
     for secret in ("token-1", "token-2", "hush-1", KEY):
         assert secret not in caplog.text
+
+
+async def test_a_call_about_another_device_is_not_made(ours: Platform, platform: ScriptedPlatform) -> None:
+    """Else its "no such transaction" would be taken for this one's (R4)."""
+    platform.says(CARDS, http(200, []))
+    look = Call("P1", "find_card", query={"clientTransactionId": KEY}, serial="exchanged")
+    found = await ours.perform(look)
+    assert isinstance(found, NotSent)
+    assert (found.code, platform.requests) == ("CALL", [])
+    assert isinstance(await ours.perform(dataclasses.replace(look, serial=SERIAL)), Absent)
+
+
+async def test_the_last_error_stays_told_when_the_session_works_again(
+    ours: Platform, platform: ScriptedPlatform, time: Time
+) -> None:
+    assert ours.session_state("P1").last_error is None
+    await performed(ours, platform, http(503))
+    time.mono += 5
+    await performed(ours, platform, http(201, transaction()))
+    state = ours.session_state("P1")
+    assert (state.ok, state.last_error, state.last_error_age) == (True, "SERVER_ERROR: answered 503", 5)
+    await performed(ours, platform, http(422, {"code": "TERMINAL_BUSY"}))
+    assert ours.session_state("P1").last_error == "TERMINAL_BUSY: refused with 422 TERMINAL_BUSY"
+    await ours.perform(Call("P9", "countries"))
+
+
+async def test_f63_terminals_are_added_changed_and_taken_away(
+    ours: Platform, platform: ScriptedPlatform, certificates: Certificates
+) -> None:
+    first = TerminalAccess(SERIAL, certificates.certificate, certificates.key)
+    second = dataclasses.replace(first, serial="2097CD800008")
+    assert isinstance(await performed(ours, platform, http(201, transaction())), Pending)
+    change = await ours.prepare({"P1": first, "P2": second})
+    with pytest.raises(KeyError):
+        ours.session_state("P2")  # nothing has changed yet
+    await ours.adopt(change)
+    assert ours.session_state("P1").ok is True  # it was not touched
+    assert len(platform.asked(TOKEN)) == 1
+    assert isinstance(await ours.perform(Call("P2", "countries")), Accepted)
+    assert len(platform.asked(TOKEN)) == 2
+
+    await ours.adopt(await ours.prepare({"P1": dataclasses.replace(first, merchant_name="Dupont")}))
+    assert ours.session_state("P1").ok is None
+    with pytest.raises(KeyError):
+        ours.session_state("P2")
+    found = await ours.perform(Call("P2", "countries"))
+    assert isinstance(found, NotSent)
+    assert found.code == "CALL"
+    assert isinstance(await performed(ours, platform, http(201, transaction())), Pending)
+    assert len(platform.asked(TOKEN)) == 3
+
+
+async def test_f63_what_is_under_way_when_its_terminal_goes_ends_where_it_began(
+    ours: Platform, platform: ScriptedPlatform, certificates: Certificates
+) -> None:
+    silence = Silence(http(201, transaction()))
+    platform.says(CARDS, silence)
+    running = asyncio.create_task(ours.perform(SALE))
+    await silence.begun.wait()
+    await ours.adopt(await ours.prepare({}))
+    silence.end.set()
+    assert isinstance(await running, Pending)
+
+    access = TerminalAccess(SERIAL, certificates.certificate, certificates.key)
+    await ours.adopt(await ours.prepare({"P1": access}))
+    assert ours.session_state("P1").last_error is None
+
+
+async def test_f63_a_certificate_that_cannot_be_used_changes_nothing(
+    ours: Platform, platform: ScriptedPlatform, certificates: Certificates, tmp_path: Path
+) -> None:
+    absent = TerminalAccess("S2", tmp_path / "absent.pem", certificates.key)
+    with pytest.raises(ConfigurationError, match=r"absent\.pem"):
+        await ours.prepare({"P2": absent})
+    assert isinstance(await performed(ours, platform, http(201, transaction())), Pending)

@@ -52,6 +52,11 @@ def test_every_call_is_a_row_of_the_table_with_its_body_and_its_placeholders(cal
     assert row.target(call.path, call.query).startswith("/")
     assert row.body is (type(call.body) if call.body is not None else None)
     assert not row.creates
+    assert (call.poiid, call.serial) == ("POI1", "SER1")
+    command = calls.command("X1", "1.1", call)
+    assert (command.exchange, command.call, command.operation) == ("X1", "1.1", call.operation)
+    assert (dict(command.path), dict(command.query)) == (call.path, call.query)
+    assert (command.poiid, command.serial, command.key) == (call.poiid, call.serial, call.key)
 
 
 def test_r2_keys_are_inside_the_bodies_that_have_one() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nexo_bridge.core import decisions as did
+from nexo_bridge.runtime import control
 from nexo_bridge.runtime.control import Desk
+from tests.faults import words
 from tests.faults.stage import POIID, Stage, stage
 
 NO_FENCE = 'environment = "demo"\nfence = false'
@@ -87,7 +91,7 @@ async def test_r12_resolve_settles_what_no_fence_can_prove(tmp_path: Path) -> No
 
 async def test_r12_paid_is_refused_while_a_stop_may_still_act(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
-        till = await it.logged_in()
+        till, other = await it.logged_in(), await it.till()
         desk = desk_of(it)
         it.sandbox.hold(POIID)
         it.sandbox.inject("late-approval-after-cancel")
@@ -98,8 +102,58 @@ async def test_r12_paid_is_refused_while_a_stop_may_still_act(tmp_path: Path) ->
             "exchange": one["exchange"],
             "paid": True,
             "by": "Ada",
-            "why": "slip",
+            "why": "the slip says so",
         }
+        await other.send(words.abort("12", "KASSE1", POIID, "11"))
+        refused = await desk.handle(question)
+        assert not refused["ok"]
+        assert refused["text"].startswith(f"A stop of {one['exchange']} may still undo it")
+        await it.advance(59)
+        assert not (await desk.handle(question))["ok"]
+        await it.advance(2)
+        it.sandbox.release(POIID, "approve")  # the platform's page shows it; no look has been since
         done = await desk.handle(question)
-        assert done["ok"], done
-        assert (await till.hear()).result == "Success"
+        assert done == {"ok": True, "text": f"{one['exchange']} is settled as paid."}
+        answer = await till.hear()
+        assert (answer.result, answer.amount) == ("Success", "12.50")
+        told = await till.status("13", "11")
+        assert told.inner == ("Success", None)
+        await it.usable(till)
+
+
+async def test_without_room_on_the_disk_no_payment_is_taken(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.platform.probe(POIID)
+        state, room = it.platform.session_state, False
+        desk = Desk(it.app.bridge, it.app.runner.feed, it.time.wall, state, reloaded, has_room=lambda: room)
+        status = desk.status()
+        assert (status["journal"], status["takes_payments"]) == ("no room", False)
+        room = True
+        assert desk.status()["takes_payments"]
+
+
+async def test_status_tells_the_last_error_of_each_terminal(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        till = await it.logged_in()
+        desk = desk_of(it)
+        (terminal,) = desk.status()["terminals"]
+        assert (terminal["last_error"], terminal["last_error_age"]) == (None, None)
+        it.sandbox.inject("create-500-after-storing")
+        assert (await till.pay("11", "12.50")).result == "Success"
+        await it.advance(100)
+        (terminal,) = desk.status()["terminals"]
+        assert terminal["last_error"] == "SERVER_ERROR: answered 500"
+        assert 100 <= terminal["last_error_age"] < 120
+        assert (terminal["session"], terminal["problem"]) == ("ok", None)
+        assert terminal["certificate_days"] > 0
+
+
+async def test_a_journal_that_does_not_answer_is_told_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PATIENCE", 0.01)
+    async with stage(tmp_path) as it:
+        desk = Desk(it.app.bridge, lambda _: None, it.time.wall, it.platform.session_state, reloaded)
+        question = {"command": "resolve", "exchange": "X1", "paid": True, "by": "Ada", "why": "slip"}
+        assert "did not answer in time" in (await desk.handle(question))["text"]
+        desk.told(1, True, "too late")
