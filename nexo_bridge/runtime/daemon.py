@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import json
 import signal
 import sys
@@ -37,7 +38,7 @@ TEMPORARY = 75
 PROBE_AGAIN, PROBE_PROVED = 30.0, 300.0
 """Seconds until a terminal's session is proved again, after a failure and after a success."""
 PROBE_APART = 0.02
-"""Seconds between the first proofs of two terminals: a shop of 200 begins to sell at once, not behind 400 handshakes."""
+"""Seconds between the first proofs of two terminals: a shop of 200 sells at once, not behind 400 handshakes."""
 PRUNE_AGAIN = 3600.0
 RETIRE_AGAIN = 10.0
 """Seconds between two looks for terminals that were taken away and have nothing more to do."""
@@ -145,6 +146,7 @@ class _Daemon:
                 background.append(
                     asyncio.create_task(self._notifier.feed_watchdog(self._works), name="watchdog")
                 )
+                gc.freeze()  # what a start makes stays: walking all of it again stopped the loop for up to 150 ms
                 self._say_ready(addresses)
                 await stop.wait()
                 self._notifier.stopping("finishing what runs")
