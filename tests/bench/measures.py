@@ -102,9 +102,12 @@ class Shop:
 
 @dataclass(frozen=True)
 class Start:
-    """What a start costs: seconds to READY and to all sessions proved, MiB, shares of one core."""
+    """What a start costs: seconds to READY, from there to the end of a first payment and of all proofs, MiB, shares
+    of one core.
+    """
 
     ready: float
+    paid: float
     proved: float
     probe_cpu: float
     memory: float
@@ -119,7 +122,12 @@ class Start:
 async def start(shop: Shop, window: float) -> Start:
     """Start the bridge, let it prove its sessions, then watch it do nothing for ``window`` seconds."""
     bridge = await shop.start()
-    before = bridge.cpu()
+    before, began = bridge.cpu(), monotonic()
+    first = await Till.open(shop.address, "KASSE0", shop.poiids[-1])
+    await first.login()
+    await first.pay()
+    paid = monotonic() - began
+    first.close()
     proved = await shop.proved()
     await asyncio.sleep(0.2)
     opened = await tills(shop.address, shop.poiids)
@@ -131,7 +139,7 @@ async def start(shop: Shop, window: float) -> Start:
     memory = max(memory, bridge.memory())
     for till in opened:
         till.close()
-    return Start(bridge.took, proved, probe_cpu, memory, idle)
+    return Start(bridge.took, paid, proved, probe_cpu, memory, idle)
 
 
 @dataclass(frozen=True)
@@ -302,7 +310,7 @@ async def recovery(shop: Shop) -> Recovery:
 async def restart(shop: Shop) -> tuple[int, float, float]:
     """Start again on a journal of some size: its entries, seconds to READY, MiB of file."""
     await shop.bridge.kill()
-    size = sum(path.stat().st_size for path in shop.folder.glob("journal.sqlite*")) / 2**20
+    size = (shop.folder / "journal.sqlite").stat().st_size / 2**20
     bridge = await shop.start()
     return await asyncio.to_thread(_entries, shop.folder / "journal.sqlite"), bridge.took, size
 
