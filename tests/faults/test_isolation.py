@@ -44,6 +44,54 @@ async def test_i8_a_terminal_that_hangs_leaves_the_others_alone(tmp_path: Path) 
         await it.usable(till)
 
 
+async def test_i8_a_session_that_cannot_be_opened_yet_leaves_the_others_alone(tmp_path: Path) -> None:
+    """The token endpoint takes one terminal's request and says nothing; the others get tokens and pay."""
+    never = asyncio.Event()
+
+    async def hang(request: Request, handler: Handler) -> Answer:
+        answer = await handler(request)
+        if request.certificate is not None and request.certificate.name == POIID:
+            await never.wait()
+        return answer
+
+    async with stage(tmp_path, terminals=2, begin=False) as it, proxy(it, "device_auth") as between:
+        await it.begin()
+        stuck, till = await it.logged_in(), await it.logged_in("KASSE2", OTHER)
+        between.spoil = hang
+        it.held = 1
+        await stuck.send(stuck.payment("11", "12.50"))
+        assert (await till.pay("11", "5.00")).result == "Success"
+        assert stuck.answers.empty()
+        assert (await till.status("12", "11")).inner == ("Success", None)
+        between.spoil, it.held = None, 0
+        never.set()
+        await it.settle()
+        assert (await stuck.hear()).result == "Success"
+        await it.usable(stuck)
+        await it.usable(till)
+
+
+@pytest.mark.parametrize("broken", ["token-down", "token-429", "token-html", "another device's certificate"])
+async def test_i8_a_credential_that_is_refused_leaves_the_others_alone(broken: str, tmp_path: Path) -> None:
+    """Again and again one terminal asks for a session in vain, while a customer stands at the other."""
+
+    def foreign(text: str) -> str:
+        return text.replace(f"certificates/{POIID}", "certificates/POI00003")
+
+    fault = broken.startswith("token")
+    async with stage(tmp_path, terminals=3, edit=str if fault else foreign) as it:
+        refused, till = await it.logged_in(), await it.logged_in("KASSE2", OTHER)
+        if fault:
+            it.sandbox.inject(broken, POIID, 99)
+        await till.send(till.payment("11", "5.00"))
+        for service in ("11", "12", "13"):
+            answer = await refused.pay(service, "12.50")
+            assert (answer.service, answer.result) == (service, "Failure")
+        assert till.answers.empty()
+        assert (await till.hear()).result == "Success"
+        await it.usable(till)
+
+
 async def test_i8_a_till_that_reads_nothing_keeps_nobody_waiting(tmp_path: Path) -> None:
     async with stage(tmp_path, terminals=2) as it:
         deaf, till = await it.logged_in("KASSE1"), await it.logged_in("KASSE2", OTHER)
