@@ -110,14 +110,17 @@ class _Daemon:
         )
         try:
             self._channels = Channels(settings, self._platform, self._journal)
-            self._app = Application(
-                settings,
-                keys,
-                self._journal,
-                self._platform,
-                self._make_listeners(),
-                checkpoint=self._checkpoint,
-                channels=self._channels,
+            self._app = await asyncio.to_thread(  # it reads and compiles both schemas
+                functools.partial(
+                    Application,
+                    settings,
+                    keys,
+                    self._journal,
+                    self._platform,
+                    self._make_listeners(),
+                    checkpoint=self._checkpoint,
+                    channels=self._channels,
+                )
             )
             desk = Desk(
                 self._app.bridge,

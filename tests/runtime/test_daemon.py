@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from nexo_bridge.runtime.daemon import run
-from nexo_bridge.runtime.settings import load_settings
+from nexo_bridge.runtime.settings import Settings, load_settings
 from tests.faults.daemon import command, daemon, site
 
 
@@ -42,3 +46,45 @@ def test_h04_an_old_parser_takes_small_messages_only(
     monkeypatch.setattr(etree, "LIBXML_VERSION", (2, 9, 14))
     assert run(settings) == 78
     assert capsys.readouterr().err.startswith("listen[0].max_frame: this libxml2 is too old")
+
+
+def test_a_hang_up_while_starting_is_a_reload_once_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(asyncio.run(configured(tmp_path)), {})
+    read: list[Settings] = []
+
+    def checkpoint(name: str) -> None:
+        if name == "Started.taken":
+            signal.raise_signal(signal.SIGHUP)
+
+    def read_again() -> Settings:
+        read.append(settings)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return settings
+
+    assert run(settings, checkpoint=checkpoint, read_again=read_again) == 0
+    assert read == [settings]
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["ready"] == "bridge"
+
+
+@pytest.mark.parametrize("what", ["port", "control"])
+async def test_a_door_that_cannot_be_opened_is_78_in_one_line_and_leaves_nothing_behind(
+    tmp_path: Path, what: str
+) -> None:
+    async with site(tmp_path) as here:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            taken = other.getsockname()[1]
+            text = f"port = {taken}\n" if what == "port" else 'port = 0\n[control]\npath = "precious"\n'
+            (here.folder / "precious").write_text("precious", encoding="utf-8")
+            here.write(lambda old: old.replace("port = 0\n", text, 1))
+            code, out, errors = await command("run", "--config", str(here.config), cwd=here.folder)
+        lines = [line for line in errors.decode().splitlines() if not line.startswith("20")]
+        assert (code, out, len(lines)) == (78, b"", 1)
+        assert lines[0].startswith("listen: " if what == "port" else "control.path: ")
+        assert (here.folder / "precious").read_text(encoding="utf-8") == "precious"
+        here.write(lambda old: old)
+        async with daemon(here.config) as bridge:  # nothing holds the journal any more
+            await (await bridge.logged_in()).usable()
