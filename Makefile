@@ -26,7 +26,7 @@ test-all: $(VENV)/ready
 simulate: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core/test_simulation.py --hypothesis-profile thorough --timeout 0
 
-# The figures of docs/performance.md, on this machine.
+# What the bridge costs and what it adds to a payment, measured on this machine.
 bench: $(VENV)/ready
 	@$(BIN)/python -m tests.bench
 

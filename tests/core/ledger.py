@@ -48,7 +48,7 @@ class Row:
             amount=self.amount,
             currency="EUR",
         )
-        kinds = {"PENDING": Pending, "APPROVED": Approved}
+        kinds: dict[str, type[Pending | Approved]] = {"PENDING": Pending, "APPROVED": Approved}
         return kinds.get(self.status, Declined)(transaction=facts)
 
 
