@@ -1,4 +1,4 @@
-"""``make bench``: the figures of docs/performance.md, measured on this machine, on loopback, in about a minute.
+"""``make bench``: what the bridge costs, measured on this machine, on loopback, in about a minute.
 
 Sandbox (no think time, de-duplication off) and bridge are processes of their own, and so is this one, which plays the
 tills: on two cores the three share them, so rates are lower bounds. The bridge's own processor time is exact.
