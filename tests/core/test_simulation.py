@@ -107,8 +107,62 @@ MOVES: tuple[tuple[int, Callable[[Simulation, int], object]], ...] = (
 )
 """How often, what."""
 WEIGHTED = tuple(move for weight, move in MOVES for _ in range(weight))
+
+
+def lost_create(world: Simulation) -> None:
+    """The create is on its way, and nobody waits for its answer any more."""
+    pay(world, 0)
+    world.hear(0, "lost")
+    world.carry_out_all()
+
+
+def accepted_fence(world: Simulation) -> None:
+    """Its fence was accepted before the create arrived."""
+    lost_create(world)
+    stop(world, 0)
+    world.carry_out_all()
+    for flight in world.ledger.waiting():
+        if flight.call.operation.startswith("fence"):
+            world.hear(world.ledger.waiting().index(flight), "accepted")
+    world.carry_out_all()
+
+
+def stop_under_way(world: Simulation) -> None:
+    """A pending payment whose stop left."""
+    pay(world, 0)
+    answer(world, 0)
+    stop(world, 0)
+    world.carry_out_all()
+
+
+def approved_under_a_stop(world: Simulation) -> None:
+    """The stop's copy was lost, and the customer was quicker."""
+    stop_under_way(world)
+    world.hear(0, "lost")
+    world.carry_out_all()
+    world.customer(0, "APPROVED")
+
+
+def two_at_once(world: Simulation) -> None:
+    """Two requests for one sale, and the later one's look-up comes back first."""
+    world.arrive(request(0))
+    world.arrive(request(1))
+    world.carry_out_all()
+    world.find(1)
+    world.carry_out_all()
+
+
+OPENINGS: tuple[Callable[[Simulation], None], ...] = (
+    lambda _: None,
+    lost_create,
+    accepted_fence,
+    stop_under_way,
+    approved_under_a_stop,
+    two_at_once,
+)
+"""Where a story begins: places that chance finds too seldom."""
 STORIES = st.binary(min_size=160, max_size=240)
-"""Two bytes for each move: which, and about what."""
+"""The opening, then two bytes for each move: which, and about what."""
 THOROUGH = settings.get_current_profile_name() == "thorough"
 BRIEF = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -119,7 +173,8 @@ def play(story: bytes) -> Simulation:
     for poi in ("POI1", "POI2", "QR"):
         world.arrive(login(poi=poi))
     world.carry_out_all()
-    for move, pick in zip(story[::2], story[1::2], strict=False):
+    OPENINGS[story[0] % len(OPENINGS)](world)
+    for move, pick in zip(story[1::2], story[2::2], strict=False):
         WEIGHTED[move % len(WEIGHTED)](world, pick % 8)
         world.check()
     world.finish()
