@@ -87,7 +87,7 @@ class Bridge:
         return sum(course.exchange.parked for course in self._books.unresolved())
 
     @property
-    def awaited(self) -> bool:
+    def waited_for(self) -> bool:
         """Whether somebody waits for an outcome: more is unresolved than parked. Asked after every event."""
         return bool(self._books.claims) or any(
             course.exchange.unresolved and not course.exchange.parked

@@ -128,7 +128,7 @@ class Runner:
             return
         for command in commands:
             self._carry_out(stamp, command)
-        if self._bridge.awaited:
+        if self._bridge.waited_for:
             self._idle.clear()
         else:
             self._idle.set()

@@ -21,8 +21,10 @@ def test_a_payment_from_end_to_end() -> None:
     play << "journal Received" << "journal Asking" << "call create_card"
     play << "wake customer_time +75" << "wake answer_by +100"
     assert play.bridge.unresolved == 1
+    assert play.bridge.waited_for
     play >> answered("create_card", approved)
     play << "journal Acknowledged" << "journal Settled" << "reply Success"
+    assert not play.bridge.waited_for
     play >> written << "journal Delivered" << "forget"
     assert play.bridge.unresolved == 0
 

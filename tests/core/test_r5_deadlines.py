@@ -73,6 +73,7 @@ def test_r5_at_answer_by_nothing_is_answered_and_people_are_told() -> None:
     play = parked() >> rang("answer_by")
     play << "journal Parked" << "raise PARKED"
     assert play.bridge.parked == 1
+    assert not play.bridge.waited_for  # nobody waits for what is parked
     play >> status(of="1", source=B) << "reply Failure/InProgress to B"
     assert "Do not charge again" in play.replies[-1].data.decode()
     (play >> rang("look")).skip()

@@ -98,6 +98,12 @@ def test_a_decision_left_out_is_found_at_the_next_input(entries: list[Entry]) ->
     assert difference.what == "Settled was decided by replay and is not in the journal"
 
 
+def test_what_a_broken_journal_lost_is_no_difference(entries: list[Entry]) -> None:
+    place = decided(entries, "Delivered")
+    again = replace(entries[place], kind="meta", name="Reopened", exchange=None, body={}, public={})
+    assert replay([*entries[:place], again, *entries[place + 1 :]]).difference is None
+
+
 def test_a_decision_put_in_is_found(entries: list[Entry]) -> None:
     place = decided(entries, "Settled")
     difference = replay(entries[: place + 1] + entries[place:]).difference
