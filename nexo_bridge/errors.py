@@ -3,7 +3,7 @@
 BridgeError
 ├─ Refusal              the POS's message; carries the nexo ErrorCondition and a code NB-nnn, becomes an answer
 │   ├─ FrameTooLarge · NotXml · SchemaViolations · UnknownCategory
-│   └─ RepeatMismatch · TerminalBusy · NotLoggedIn · UnknownTerminal
+│   └─ RepeatMismatch · TerminalBusy · NotLoggedIn · NotYours · UnknownTerminal
 ├─ JournalFailure       stop accepting money work; health goes red; try again when the cause goes
 └─ ConfigurationError   before start: exit code 78, one line that names the setting and the fix
 
@@ -123,6 +123,13 @@ class NotLoggedIn(Refusal):
     condition = "LoggedOut"
     code = "NB-203"
     retry = "yes"
+
+
+class NotYours(Refusal):
+    """The header names a Sale System or a terminal that its sender has not proved to be, or may not speak for."""
+
+    condition = "NotAllowed"
+    code = "NB-105"
 
 
 class UnknownTerminal(Refusal):

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks, as far as the transport itself has proved it; a header that says another is refused (H30, F86).
+
+    Attributes:
+        pair: the only (SaleID, POIID) it may speak for, e.g. by the topic a broker let it publish to; None: any.
+        certificate: SHA-256 of its client certificate (DER), hexadecimal; empty without one. A SaleID to which a
+            certificate is bound may be spoken for by that certificate alone, or by its ``pair``.
+    """
+
+    pair: tuple[str, str] | None = None
+    certificate: str = ""
+
+
+ANYBODY: Final = Speaker()
+"""A transport that proves nothing."""
 
 
 class Intake(Protocol):
@@ -14,13 +33,33 @@ class Intake(Protocol):
     Calls of one connection come one after the other, in the order of its bytes: the listener awaits each before it
     reads on, so a slow intake holds back that peer and no other. None of these raises; if one does, the connection
     is dropped and the daemon goes on.
+
+    A transport that acknowledges gives each message a number (``ack``) and is told it by ``Listener.acknowledge``
+    once the message is written down; until then it may come again.
     """
 
-    async def frame(self, source: Source, data: bytes) -> None:
-        """One whole message, without its length; not yet known to be XML."""
+    async def frame(
+        self,
+        source: Source,
+        data: bytes,
+        *,
+        speaker: Speaker = ANYBODY,
+        ack: int | None = None,
+        refused: Refusal | None = None,
+    ) -> None:
+        """One whole message, without its length; not yet known to be XML.
+
+        Args:
+            source: where it came from and where its answer goes.
+            data: the message.
+            speaker: who says it.
+            ack: the transport's number for it, if it acknowledges.
+            refused: the transport knows already that it must not be acted on; it is answered with this if its header
+                can be read.
+        """
         ...
 
-    async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, *, ack: int | None = None) -> None:
         """Bytes that cannot be a message; ``start`` is their first KiB at most.
 
         If an answer is wanted, it must be written before this returns or very soon after: a connection whose

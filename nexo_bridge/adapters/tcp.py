@@ -73,6 +73,9 @@ class TcpListener:
         connection = self._connections.get(source.connection)
         return connection is not None and await connection.write(data)
 
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """Nothing: TCP has no acknowledgement a program could give."""
+
     def stop_accepting(self) -> None:
         """Take no new connections; those that stand go on."""
         if self._server is not None:

@@ -47,7 +47,10 @@ class Listener(Protocol):
         """Write one message."""
 
     def is_open(self, source: Source) -> bool:
-        """Whether ``source`` is a standing connection of this listener."""
+        """Whether an answer to ``source`` can be written by this listener now, or will be once it can."""
+
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """The journal has what ``source`` delivered under ``ack``; what is not of this listener is ignored."""
 
     def stop_accepting(self) -> None:
         """Take no new connections."""
@@ -57,7 +60,7 @@ class Listener(Protocol):
 
 
 class Acknowledger(Protocol):
-    """Something that delivers events and is told once the journal has them: a result channel, later MQTT."""
+    """A result channel: it delivers events and is told once the journal has them."""
 
     def owns(self, source: Source) -> bool:
         """Whether ``source`` is of this channel."""
@@ -86,6 +89,9 @@ class _Listeners:
         for channel in self.channels:
             if channel.owns(source):
                 await channel.acknowledge(source, ack)
+                return
+        for listener in self.all:
+            await listener.acknowledge(source, ack)
 
     def is_open(self, source: Source) -> bool:
         return any(listener.is_open(source) for listener in self.all)

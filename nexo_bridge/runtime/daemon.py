@@ -18,13 +18,13 @@ from lxml import etree
 from nexo_bridge.adapters.control import ControlSocket
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, Retention, SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Platform
-from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core.journal import Query
 from nexo_bridge.errors import ConfigurationError, JournalFailure
 from nexo_bridge.runtime.access import keys_of, platform_of
-from nexo_bridge.runtime.app import Application, MakeListener
+from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.control import Desk, Json
+from nexo_bridge.runtime.listeners import makers
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
 from nexo_bridge.runtime.reloading import ReadAgain, Reloader
@@ -117,7 +117,7 @@ class _Daemon:
                     keys,
                     self._journal,
                     self._platform,
-                    self._make_listeners(),
+                    makers(settings),
                     checkpoint=self._checkpoint,
                     channels=self._channels,
                 )
@@ -175,11 +175,6 @@ class _Daemon:
                     f"listen[{place}].max_frame: this libxml2 is too old for more than {SMALL_FRAME} bytes;"
                     " install lxml from the package index, or set it lower"
                 )
-
-    # -- parts ---------------------------------------------------------------------------------------------------
-
-    def _make_listeners(self) -> list[MakeListener]:
-        return [functools.partial(TcpListener, one) for one in self._settings.listen]
 
     # -- a new configuration -------------------------------------------------------------------------------------
 

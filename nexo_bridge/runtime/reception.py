@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from nexo_bridge.adapters.intake import ANYBODY, Speaker
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Unreadable
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import NotXml, Refusal, SchemaViolations
+from nexo_bridge.errors import NotXml, NotYours, Refusal, SchemaViolations
 from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.canonical import canonical
 from nexo_bridge.nexo.codec import Document
@@ -34,6 +35,12 @@ SHOWN = 1024
 """Bytes of a message that a ``Reject`` repeats."""
 
 VersionOf = Callable[[str, str], Version | None]
+CertificateOf = Callable[[str], str | None]
+"""SaleID → SHA-256 of the client certificate it is bound to, None if it is bound to none."""
+
+
+def _unbound(_: str) -> None:
+    """No SaleID is bound to a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Reception:
         version_of: VersionOf,
         is_open: Callable[[Source], bool],
         has_room: Callable[[], bool],
+        certificate_of: CertificateOf = _unbound,
         schemas: Schemas | None = None,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
@@ -69,6 +77,7 @@ class Reception:
             version_of: the version of a session.
             is_open: whether a connection still stands.
             has_room: whether the journal's disk has room for new money work.
+            certificate_of: which client certificate a SaleID is bound to.
             schemas: compiled ones to use on the loop.
             checkpoint: see ``ports``.
         """
@@ -77,6 +86,7 @@ class Reception:
         self._version_of = version_of
         self._is_open = is_open
         self._has_room = has_room
+        self._certificate_of = certificate_of
         self._checkpoint = checkpoint
         self._schemas = schemas or Schemas(xsd_bytes)
         self._xsd_bytes = xsd_bytes
@@ -84,23 +94,34 @@ class Reception:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nexo-large")
         self._last: dict[Source, HeaderIds] = {}
 
-    async def frame(self, source: Source, data: bytes) -> None:
+    async def frame(
+        self,
+        source: Source,
+        data: bytes,
+        *,
+        speaker: Speaker = ANYBODY,
+        ack: int | None = None,
+        refused: Refusal | None = None,
+    ) -> None:
         """See ``adapters.intake``."""
         self._checkpoint("frame.read")
         if len(data) < OFF_LOOP:
-            event = self._event(source, data, self._schemas)
+            event = self._event(source, data, speaker, refused, self._schemas)
         else:
             event = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._event_large, source, data
+                self._thread, self._event_large, source, data, speaker, refused
             )
         self._checkpoint("frame.validated")
+        if ack is not None:
+            event = event.model_copy(update={"ack": ack})
         if isinstance(event, Arrived) and not (self._is_open(source) and self._has_room()):
             event = event.model_copy(update={"present": self._is_open(source), "room": self._has_room()})
         self._feed(event)
 
-    async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, *, ack: int | None = None) -> None:
         """See ``adapters.intake``."""
-        self._feed(self._unreadable(source, refusal, start, None, "3.1"))
+        event = self._unreadable(source, refusal, start, None, "3.1")
+        self._feed(event if ack is None else event.model_copy(update={"ack": ack}))
 
     def gone(self, source: Source) -> None:
         """See ``adapters.intake``."""
@@ -113,12 +134,16 @@ class Reception:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def _event_large(self, source: Source, data: bytes) -> Event:
+    def _event_large(
+        self, source: Source, data: bytes, speaker: Speaker, refused: Refusal | None
+    ) -> Arrived | Unreadable:
         if self._large is None:
             self._large = Schemas(self._xsd_bytes)  # lxml keeps its log on the object: one for each thread
-        return self._event(source, data, self._large)
+        return self._event(source, data, speaker, refused, self._large)
 
-    def _event(self, source: Source, data: bytes, schemas: Schemas) -> Event:
+    def _event(
+        self, source: Source, data: bytes, speaker: Speaker, refused: Refusal | None, schemas: Schemas
+    ) -> Arrived | Unreadable:
         document: Document | None = None
         version: Version = VERSIONS[0]
         try:
@@ -126,6 +151,9 @@ class Reception:
             self._remember(source, document)
             versions = self._versions(document)
             version = versions[0]
+            if refused is not None:
+                raise refused
+            self._check(speaker, document)
             read = self._decode(document, versions, schemas)
         except Refusal as refusal:
             return self._unreadable(source, refusal, data, document, version)
@@ -155,6 +183,27 @@ class Reception:
                 return _Read(message, version, self._digest(message))
         assert first is not None, "there is at least one version"
         raise first
+
+    def _check(self, speaker: Speaker, document: Document) -> None:
+        """Refuse a header that says another than who speaks: before the body is looked at, and whatever it holds."""
+        ids = _ids(document)
+        assert ids is not None, "versions were found by it"
+        if speaker.pair is not None:
+            for name, proved, said in zip(
+                ("SaleID", "POIID"), speaker.pair, (ids.sale_id, ids.poi_id), strict=True
+            ):
+                if said != proved:
+                    raise NotYours(
+                        f"The message says another {name} than the way it came. Make both the same.",
+                        at=f"/{document.root.tag}/MessageHeader/@{name}",
+                    )
+            return
+        bound = self._certificate_of(ids.sale_id)
+        if bound is not None and bound != speaker.certificate:
+            raise NotYours(
+                "This SaleID speaks with its own client certificate only. Connect with that certificate.",
+                at=f"/{document.root.tag}/MessageHeader/@SaleID",
+            )
 
     def _seal(self, clear: str) -> Secret:
         return Secret.seal(clear, self._keys.digest)

@@ -41,12 +41,12 @@ class Recorder:
     on_frame: Callable[[Source, bytes], Awaitable[object]] | None = None
     on_fault: Callable[[Source], Awaitable[object]] | None = None
 
-    async def frame(self, source: Source, data: bytes) -> None:
+    async def frame(self, source: Source, data: bytes, **_: Any) -> None:
         self.frames.put_nowait((source, data))
         if self.on_frame is not None:
             await self.on_frame(source, data)
 
-    async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, **_: Any) -> None:
         self.faults.put_nowait(Fault(source, refusal, start))
         if self.on_fault is not None:
             await self.on_fault(source)

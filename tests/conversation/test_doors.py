@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.sealing import Keys
@@ -57,12 +58,12 @@ class Deaf:
         self.sources: list[Source] = []
         self.there = asyncio.Event()
 
-    async def frame(self, source: Source, data: bytes) -> None:
+    async def frame(self, source: Source, data: bytes, **_: Any) -> None:
         assert data == b"<a/>"
         self.sources.append(source)
         self.there.set()
 
-    async def fault(self, source: Source, refusal: Refusal, start: bytes) -> None:
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, **_: Any) -> None:
         """Not asked for."""
 
     def gone(self, source: Source) -> None:

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from nexo_bridge.adapters.intake import Speaker
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.signals import Arrived, Event, PosGone, Unreadable
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import FrameTooLarge
+from nexo_bridge.errors import FrameTooLarge, NotYours
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.runtime.data import read_schemas
@@ -31,6 +32,7 @@ class Door:
     fed: list[Event] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
     session: Version | None = None
+    bound: dict[str, str] = field(default_factory=dict)
     is_open: bool = True
     has_room: bool = True
     reception: Reception = field(init=False)
@@ -43,6 +45,7 @@ class Door:
             version_of=lambda *_: self.session,
             is_open=lambda _: self.is_open,
             has_room=lambda: self.has_room,
+            certificate_of=self.bound.get,
             schemas=SCHEMAS,
             checkpoint=self.points.append,
         )
@@ -129,6 +132,55 @@ async def test_who_is_gone_and_what_has_no_room_is_said() -> None:
         it.is_open, it.has_room = False, False
         event = await it.arrived(pay())
         assert (event.present, event.room) == (False, False)
+
+
+async def test_the_transports_number_goes_with_the_message() -> None:
+    async with door() as it:
+        await it.reception.frame(HERE, pay(), ack=17)
+        await it.reception.frame(HERE, b"<nonsense", ack=18)
+        await it.reception.fault(HERE, FrameTooLarge("Too long."), b"<", ack=19)
+        assert [event.ack for event in it.fed if isinstance(event, Arrived | Unreadable)] == [17, 18, 19]
+
+
+async def test_what_the_transport_refuses_is_answered_where_its_header_can_be_read() -> None:
+    async with door() as it:
+        await it.reception.frame(HERE, pay(), refused=NotYours("No."))
+        await it.reception.frame(HERE, b"<nonsense", refused=NotYours("No."))
+        first, second = it.fed
+        assert isinstance(first, Unreadable)
+        assert isinstance(second, Unreadable)
+        assert (first.code, first.answerable, first.header.service_id) == ("NB-105", True, "7")
+        assert (second.code, second.answerable) == ("NB-102", False)
+
+
+async def test_f86_a_header_that_says_another_pair_than_the_way_it_came_is_refused() -> None:
+    async with door() as it:
+        for pair, at in (
+            (("KASSE1", "POI00001"), None),
+            (("KASSE2", "POI00001"), "/SaleToPOIRequest/MessageHeader/@SaleID"),
+            (("KASSE1", "POI00002"), "/SaleToPOIRequest/MessageHeader/@POIID"),
+        ):
+            await it.reception.frame(HERE, pay(), speaker=Speaker(pair=pair))
+            event = it.fed[-1]
+            assert getattr(event, "at", None) == at
+            assert at is None or (event.code, event.condition) == ("NB-105", "NotAllowed")  # type: ignore[union-attr]  # Unreadable
+
+
+async def test_h30_a_saleid_with_a_certificate_is_spoken_for_by_it_alone() -> None:
+    async with door() as it:
+        it.bound["KASSE1"] = "ab12"
+        for speaker, good in (
+            (Speaker(certificate="ab12"), True),
+            (Speaker(certificate="cd34"), False),
+            (Speaker(), False),
+            (Speaker(pair=("KASSE1", "POI00001")), True),  # the broker has proved it
+        ):
+            await it.reception.frame(HERE, pay(), speaker=speaker)
+            assert isinstance(it.fed[-1], Arrived) is good
+        refused = it.fed[-2]
+        assert isinstance(refused, Unreadable)
+        assert (refused.code, refused.answerable) == ("NB-105", True)
+        assert refused.at == "/SaleToPOIRequest/MessageHeader/@SaleID"
 
 
 async def test_a_large_message_is_read_off_the_loop_and_comes_out_the_same() -> None:
