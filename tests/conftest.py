@@ -1,14 +1,16 @@
-"""What holds for every test: nothing blocks the loop, and in CI nothing skips."""
+"""What holds for every test: nothing blocks the loop, and in CI nothing skips; and a broker for those that want one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import BlockBusterFunction, blockbuster_ctx
 
 import nexo_bridge
+from tests.broker import Broker, running
 
 _FILES = ("fsync", "fdatasync", "open", "ftruncate", "pwrite", "chmod")
 """What ``os`` does to a disk and blockbuster does not know by itself."""
@@ -23,6 +25,13 @@ def _nothing_blocks_the_loop() -> Iterator[None]:
             if guard.functions.setdefault(f"os.{name}", function) is function:
                 function.activate()
         yield
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto to which anybody may connect; a test that wants another makes its own (``tests.broker.running``)."""
+    with running(tmp_path / "broker") as one:
+        yield one
 
 
 def _fail_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
