@@ -13,6 +13,7 @@ from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Clock
+from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.doors import GatedJournal, WatchedListener
 from nexo_bridge.runtime.access import keys_of, platform_of
@@ -166,8 +167,10 @@ class HostedBridge:
         self._app.runner.journal_broke(reason)
 
     def _listener(self, number: int, intake: Intake) -> WatchedListener:
+        section = self._settings.listen[number]
+        assert isinstance(section, TcpListen), "a script's bridge is configured for TCP"
         listener = WatchedListener(
-            self._settings.listen[number],
+            section,
             intake,
             changed=self._news.set,
             half=self._half,

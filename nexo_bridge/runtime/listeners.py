@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 
 from nexo_bridge.adapters.tcp import TcpListener
+from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.runtime.app import MakeListener
 from nexo_bridge.runtime.settings import Listen, Settings
 
@@ -19,4 +21,6 @@ def makers(settings: Settings) -> list[MakeListener]:
 
 
 def _maker(listen: Listen) -> MakeListener:
-    return functools.partial(TcpListener, listen)
+    if isinstance(listen, TcpListen):
+        return functools.partial(TcpListener, listen)
+    raise ConfigurationError(f'listen: kind "{listen.kind}" is not served by this version; use "tcp"')

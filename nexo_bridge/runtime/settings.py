@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from nexo_bridge.adapters.http_settings import HttpListen
+from nexo_bridge.adapters.placed import Placed
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas import environments
@@ -29,7 +31,6 @@ from nexo_bridge.runtime.settings_sections import (
     Deadlines,
     Journal,
     Log,
-    Placed,
     Platform,
     Pos,
     WireId,
@@ -46,8 +47,19 @@ from nexo_bridge.runtime.settings_sources import (
 )
 from nexo_bridge.runtime.settings_terminals import Application, Terminal
 
-Listen: TypeAlias = TcpListen
-"""A union told apart by ``kind``, of one member until the other transports come."""
+
+def _kind(value: Any) -> str:
+    """The tag of a table, or of a class made of one; a table without ``kind`` is told so by the first class."""
+    if isinstance(value, dict):
+        return str(value.get("kind", "tcp"))
+    return str(getattr(value, "kind", "tcp"))
+
+
+Listen: TypeAlias = Annotated[
+    Annotated[TcpListen, Tag("tcp")] | Annotated[HttpListen, Tag("http")],
+    Discriminator(_kind),
+]
+"""Told apart by ``kind``."""
 
 Tables = TypeVar("Tables", bound=BaseModel)
 
@@ -122,9 +134,11 @@ class Settings(BaseSettings):
             if seconds > longest:
                 longest, where = seconds, setting_name(("pos", sale_id, "deadlines", "pos_timeout"))
         for place, listen in enumerate(self.listen):
-            if listen.half_closed_timeout <= longest:
+            name = "response_timeout" if isinstance(listen, HttpListen) else "half_closed_timeout"
+            waits = getattr(listen, name, None)
+            if waits is not None and waits <= longest:
                 raise ValueError(
-                    f"{setting_name(('listen', place, 'half_closed_timeout'))} ({listen.half_closed_timeout:g}) "
+                    f"{setting_name(('listen', place, name))} ({waits:g}) "
                     f"must be more than {where} ({longest:g}); raise the first or lower the second"
                 )
         return self
@@ -143,7 +157,7 @@ class Settings(BaseSettings):
 
     def projection(self) -> Tree:
         """The settings as JSON for the journal's first row and for people: file names, never what the files hold."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,4 +305,9 @@ def _each_path(model: Tables, change: Callable[[Path, Placed, Place], Path], abo
                 key: _each_path(item, change, (*where, key)) if isinstance(item, BaseModel) else item
                 for key, item in value.items()
             }
+        elif isinstance(value, tuple):
+            changed[name] = tuple(
+                _each_path(item, change, (*where, n)) if isinstance(item, BaseModel) else item
+                for n, item in enumerate(value)
+            )
     return model.model_copy(update=changed)

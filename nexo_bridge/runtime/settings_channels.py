@@ -6,13 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from nexo_bridge.runtime.settings_sections import (
-    Certificate,
-    OptionalCertificate,
-    OptionalPrivateFile,
-    PrivateFile,
-    Section,
-)
+from nexo_bridge.adapters.placed import Certificate, OptionalCertificate, OptionalPrivateFile, PrivateFile
+from nexo_bridge.runtime.settings_sections import Section
 
 
 class Webhook(Section):

@@ -7,7 +7,6 @@ besides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +14,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from nexo_bridge.adapters.placed import (
+    OptionalCertificate,
+    OptionalKeyWrittenByUs,
+    OptionalPrivateFile,
+    Placed,
+    WrittenByUs,
+)
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas.environments import base_url
 from nexo_bridge.ppaas.operations import with_paths
@@ -25,29 +31,6 @@ class Section(BaseModel):
     """A table of the file: frozen, no unknown keys, no ``nan`` and ``inf`` (TOML has both)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Mark of a path that ``settings`` makes absolute.
-
-    Attributes:
-        credential: it is looked for by file name in ``$CREDENTIALS_DIRECTORY`` first.
-        private: refused when anybody but its owner and group may read or write it (H38).
-        made_by_us: may be absent before the first start.
-    """
-
-    credential: bool = False
-    private: bool = False
-    made_by_us: bool = False
-
-
-WrittenByUs = Annotated[Path, Placed(made_by_us=True)]
-OptionalKeyWrittenByUs = Annotated[Path | None, Placed(credential=True, private=True, made_by_us=True)]
-Certificate = Annotated[Path, Placed(credential=True)]
-OptionalCertificate = Annotated[Path | None, Placed(credential=True)]
-PrivateFile = Annotated[Path, Placed(credential=True, private=True)]
-OptionalPrivateFile = Annotated[Path | None, Placed(credential=True, private=True)]
 
 
 def _base_url(text: str, info: ValidationInfo) -> str:
@@ -186,6 +169,20 @@ class PosDeadlines(Section):
     pos_timeout: Seconds | None = None
 
 
+def _pos_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        url = urlsplit(text)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
+        plain = text == f"{url.scheme}://{url.netloc}{url.path}" and "@" not in url.netloc
+    except ValueError:
+        good = plain = False
+    if not good or not plain or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("write http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")
+    return text
+
+
 class Pos(Section):
     """``[pos."SALEID"]``: one Sale System's habits."""
 
@@ -195,7 +192,17 @@ class Pos(Section):
     on_unknown: Literal["park", "answer"] = "park"
     repeat_sale: Literal["refuse", "allow"] = "refuse"
     busy_condition: Literal["Busy", "NotAllowed"] = "Busy"
+    http: Annotated[str | None, AfterValidator(_pos_url)] = None
+    """Where this POS listens itself for what the bridge asks or tells it, when it speaks HTTP."""
+    http_ca: OptionalCertificate = None
+    """PEM bundle its certificate is checked with; None: the system's."""
     deadlines: PosDeadlines = PosDeadlines()
+
+    @model_validator(mode="after")
+    def _an_authority_needs_tls(self) -> Self:
+        if self.http_ca is not None and not (self.http or "").startswith("https://"):
+            raise ValueError("http_ca belongs to an https:// address; change http, or remove http_ca")
+        return self
 
 
 class Log(Section):

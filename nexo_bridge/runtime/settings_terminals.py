@@ -10,13 +10,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from nexo_bridge.adapters.placed import Certificate, OptionalPrivateFile, Placed
 from nexo_bridge.ppaas import token_requests
-from nexo_bridge.runtime.settings_sections import (
-    Certificate,
-    OptionalPrivateFile,
-    Placed,
-    Section,
-)
+from nexo_bridge.runtime.settings_sections import Section
 
 Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 """Something of an address or a form: printable, no blanks."""

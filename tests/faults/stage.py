@@ -23,12 +23,12 @@ from nexo_bridge.adapters.https import Timeouts
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Clock, Platform
 from nexo_bridge.adapters.sealing import Keys
-from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.signals import Command, Raise
 from nexo_bridge.runtime.access import platform_of
 from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
+from nexo_bridge.runtime.listeners import makers
 from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.settings import Settings, load_settings
 from nexo_bridge.sandbox.server import Options, Sandbox
@@ -172,7 +172,7 @@ class Stage:
                 KEYS,
                 self.journal,
                 self.platform,
-                [functools.partial(TcpListener, one) for one in self.settings.listen],
+                makers(self.settings),
                 clock=self.time,
                 checkpoint=self._checkpoint,
                 observe=observe,

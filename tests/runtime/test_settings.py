@@ -8,10 +8,10 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nexo_bridge.errors import ConfigurationError
-from nexo_bridge.runtime.settings import Settings, load_settings, read_settings
+from nexo_bridge.runtime.settings import Listen, Settings, load_settings, read_settings
 from nexo_bridge.runtime.settings_sections import Deadlines
 from nexo_bridge.runtime.settings_terminals import MtlsTerminal
 
@@ -216,6 +216,33 @@ MISTAKES = {
         ENOUGH.replace("port = 0", "port = 0\nidle_timeout = inf"),
         "listen[0].idle_timeout: should be a finite number; inf was found, correct it",
     ),
+    "an HTTP listener less patient than its POS": (
+        ENOUGH.replace('kind = "tcp"', 'kind = "http"\nresponse_timeout = 120'),
+        (
+            "listen[0].response_timeout (120) must be more than deadlines.pos_timeout (120); "
+            "raise the first or lower the second"
+        ),
+    ),
+    "an unknown kind of listener": (
+        ENOUGH.replace('kind = "tcp"', 'kind = "smoke"'),
+        'listen[0].kind: "smoke" is not one of the values; write {kinds}',
+    ),
+    "a listener without a kind": (
+        ENOUGH.replace('kind = "tcp"', ""),
+        "listen[0].kind: missing; add it",
+    ),
+    "a file of a listener that is missing": (
+        ENOUGH.replace('kind = "tcp"', 'kind = "http"\ncertificate = "client.pem"\nkey = "absent.key"'),
+        "listen[0].key: {folder}/absent.key does not exist; put the file there or correct the path",
+    ),
+    "an address of a POS that is none": (
+        ENOUGH + '[pos."KASSE1"]\nhttp = "ftp://10.0.0.5/nexo"\n',
+        'pos."KASSE1".http: write http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]',
+    ),
+    "an authority for a POS that has no TLS": (
+        ENOUGH + '[pos."KASSE1"]\nhttp = "http://10.0.0.5/nexo"\nhttp_ca = "client.pem"\n',
+        'pos."KASSE1": http_ca belongs to an https:// address; change http, or remove http_ca',
+    ),
     "a path that names another host": (
         ENOUGH + '[platform.paths]\ncreate_card = "//evil.example/sales"\n',
         "platform.paths.create_card: write a path that starts with one / and has no query",
@@ -269,11 +296,16 @@ MISTAKES = {
 }
 
 
+KINDS = " or ".join(", ".join(f"'{kind}'" for kind in ("tcp", "http")).rsplit(", ", 1))
+
+
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_one_line_that_names_setting_and_fix(folder: Path, name: str) -> None:
     text, expected = MISTAKES[name]
 
-    assert refusal(folder, text).partition(" (1 more:")[0] == expected.replace("{folder}", str(folder))
+    assert refusal(folder, text).partition(" (1 more:")[0] == (
+        expected.replace("{folder}", str(folder)).replace("{kinds}", KINDS)
+    )
 
 
 def test_a_mistake_in_a_variable_names_the_variable(folder: Path) -> None:
@@ -390,7 +422,7 @@ def names(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
         elif below.endswith("*"):
             yield below.removesuffix(".*"), "*"
         else:
-            yield table, name
+            yield table, field.alias or name
 
 
 def uncommented(text: str) -> str:
@@ -404,10 +436,11 @@ def test_the_file_that_documents_settings_knows_every_one() -> None:
 
     def collect(tree: dict[str, Any], table: str) -> None:
         for name, item in tree.items():
-            value = item[0] if isinstance(item, list) else item
-            if isinstance(value, dict):
+            tables = [each for each in (item if isinstance(item, list) else [item]) if isinstance(each, dict)]
+            if tables:
                 chosen = table in ("terminals", "brands", "pos")
-                collect(value, f"{table}.{'*' if chosen else name}".lstrip("."))
+                for each in tables:
+                    collect(each, f"{table}.{'*' if chosen else name}".lstrip("."))
             else:
                 told.setdefault(table, set()).add("*" if table == "platform.paths" else name)
 
@@ -423,13 +456,28 @@ def test_the_file_that_documents_settings_knows_every_one() -> None:
 def test_the_file_that_documents_settings_loads(folder: Path, *, everything: bool) -> None:
     made_up = ("bundle.pem", "client.password", "journal.key", "webhook.pem", "webhook.key", "webhook.secret")
     secrets = ("proxy.credentials", "user.password", "merchant.token", "application.secret")
-    for name in (*made_up, *secrets, "webhook-ca.pem"):
+    listeners = ("bridge.pem", "bridge.key", "pos-ca.pem", "till-ca.pem")
+    for name in (*made_up, *secrets, *listeners, "webhook-ca.pem"):
         (folder / name).write_text("made up", encoding="utf-8")
         (folder / name).chmod(0o600)
     text = DOCUMENTED.read_text(encoding="utf-8")
     settings = load_settings(written(folder, uncommented(text) if everything else text), {})
 
     assert settings.platform.environment == "demo"
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "tcp": {"port": 7000},
+    "http": {
+        "port": 7080,
+        "names": ["bridge.shop.example"],
+        "certificate": "bridge.pem",
+        "key": "bridge.key",
+        "client_ca": "pos-ca.pem",
+        "client_certificate": "optional",
+    },
+}
+"""What the documented file shows of a listener because there is no default, or none worth showing."""
 
 
 def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
@@ -439,8 +487,11 @@ def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
 
     for table in ("deadlines", "log"):
         assert told[table] == getattr(settings, table).model_dump()
-    for name, value in told["listen"][0].items():
-        assert value == (7000 if name == "port" else getattr(settings.listen[0], name))
+    for listen in told["listen"]:
+        made = TypeAdapter(Listen).validate_python({"kind": listen["kind"], "port": 0})
+        shown = made.model_dump(mode="json", by_alias=True)
+        shown |= EXAMPLES[listen["kind"]]
+        assert {name: value for name, value in listen.items() if shown[name] != value} == {}
     for name in ("reserve", "keep_answers", "keep_bodies", "keep_transactions"):
         assert told["journal"][name] == getattr(settings.journal, name)
     for name in (
