@@ -75,6 +75,11 @@ class Transaction:
         """Whether money is charged at this moment."""
         return self.status in YES
 
+    @property
+    def code(self) -> str:
+        """What the customer scans; empty if nothing."""
+        return self.qr_code["content"] if self.qr_code else ""
+
     def move(self, status: str, now: datetime) -> None:
         """Go to ``status``."""
         self.status = status

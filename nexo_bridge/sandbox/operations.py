@@ -229,11 +229,12 @@ class Platform:
             self._stop(target, "TERMINAL_ABORTED", "Aborted at the terminal")
 
     def display(self, serial: str, body: Display) -> None:
-        """Show something on a terminal that has nothing of its own to show."""
+        """Show something on a terminal: while it is busy, the code of that very payment and nothing else."""
         terminal = self.terminals[serial]
         if terminal.out_of_order:
             raise PlatformError(422, "TERMINAL_OUT_OF_ORDER", "The terminal is out of order")
-        if terminal.current is not None:
+        runs = terminal.current
+        if runs is not None and (not runs.code or runs.code != body.qr_content):
             raise PlatformError(422, "TERMINAL_BUSY", "The terminal shows its own screen")
         needed = body.text if body.format == "TEXT" else body.qr_content
         if not needed:

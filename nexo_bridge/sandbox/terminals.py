@@ -70,7 +70,7 @@ class Terminal:
     def show(self, transaction: Transaction) -> None:
         """Put the code of what runs here on the screen, if it has one."""
         if self.current is transaction:
-            self.screen = {"content": transaction.qr_code["content"]} if transaction.qr_code else {}
+            self.screen = {"content": transaction.code} if transaction.code else {}
 
     def stage(self, transaction: Transaction, status: str) -> None:
         """The customer gets on with ``transaction``."""

@@ -328,6 +328,23 @@ def test_a_terminal_shows_what_it_is_told_while_it_is_idle(platform: Platform) -
     assert _code(refused) == (422, "TERMINAL_BUSY")
 
 
+def test_a_terminal_that_is_busy_shows_the_code_of_its_own_payment_and_nothing_else(
+    platform: Platform,
+) -> None:
+    sale, _ = platform.create_qr("S1", _qr("consumerscan"))
+    screen = platform.terminals["S1"].screen
+    assert screen == {"content": sale.code}
+    for other in (
+        Display(format="TEXT", text="Hello"),
+        Display(format="QRCODE", qrContent="https://another.example"),
+    ):
+        with pytest.raises(PlatformError) as refused:
+            platform.display("S1", other)
+        assert _code(refused) == (422, "TERMINAL_BUSY")
+    platform.display("S1", Display(format="QRCODE", qrContent=sale.code, text="7.90 EUR"))
+    assert platform.terminals["S1"].screen == {"content": sale.code, "text": "7.90 EUR"}
+
+
 def test_a_seed_makes_the_same_ids(clock: VirtualClock) -> None:
     ids = {_platform(clock).create_card("S1", _card())[0].transaction_id for _ in range(2)}
     assert len(ids) == 1
