@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -152,7 +153,7 @@ class Connection(asyncio.BufferedProtocol):
             self._drop("answers_not_read", unread=unread)
             return False
         self._active = self._timer.now()
-        if _is_response(data):
+        if _is_answer(data):
             self._owed = max(0, self._owed - 1)
         self._transport.write(message)
         try:
@@ -245,6 +246,7 @@ class Connection(asyncio.BufferedProtocol):
         if fault.answerable:
             self._framed = fault.framed
             self._handed += 1
+            self._owed += _wants_answer(fault.start)
             await self._intake.fault(self.source, fault.refusal, fault.start)
         elif fault.protocol == "HTTP" and self.is_open:
             body = fault.refusal.text.encode() + b".\n"
@@ -304,9 +306,12 @@ def _wants_answer(data: bytes) -> bool:
     )
 
 
-def _is_response(data: bytes) -> bool:
-    """Whether ``data`` is a response of ours, which somebody stops waiting for. A guess, as above."""
-    return b"<SaleToPOIResponse" in data[:2048]
+def _is_answer(data: bytes) -> bool:
+    """Whether somebody stops waiting for ``data``: a response, or the ``Reject`` of a request. A guess too."""
+    if b"<SaleToPOIResponse" in data[:2048]:
+        return True
+    _, rejects, rest = data.partition(b"<RejectedMessage>")
+    return bool(rejects) and _wants_answer(b64decode(rest.partition(b"<")[0]))
 
 
 def _keep_alive(connection: socket.socket, idle: int) -> None:

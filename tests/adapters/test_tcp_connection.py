@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 
 import pytest
 from structlog.testing import capture_logs
@@ -158,6 +159,24 @@ async def test_f16_a_half_closed_peer_gets_every_answer_then_the_end() -> None:
         assert await peer.receive() == response("1")
         assert await peer.reader.read() == b""
         assert await rig.intake.ends.get() == source
+
+
+async def test_f16_a_half_closed_peer_is_not_kept_waiting_once_its_request_was_rejected() -> None:
+    rejected = (
+        b"<SaleToPOIRequest><EventNotification/><RejectedMessage>%s</RejectedMessage></SaleToPOIRequest>"
+    )
+    async with listening(half_closed_timeout=150) as rig:
+        peer, source = await rig.connected()
+        cut = frame(request("2"))[:-1]
+        await peer.send(cut)
+        peer.writer.write_eof()
+        fault = await rig.intake.faults.get()
+        assert await rig.listener.write(source, rejected % b64encode(fault.start))
+        assert await peer.receive() == rejected % b64encode(fault.start)
+        await rig.timer.waits(150)  # the first request still has its answer to come
+        assert await rig.listener.write(source, rejected % b64encode(request()))
+        await peer.receive()
+        assert await peer.reader.read() == b""
 
 
 async def test_f16_a_half_closed_peer_does_not_wait_for_ever() -> None:
