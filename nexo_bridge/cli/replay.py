@@ -24,6 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     journal: Path = arguments.journal
     try:
+        JournalReader(journal).close()  # first: without a journal there is no key to look for
         keys = Keys.load(arguments.key or journal.with_suffix(".key"))
         with JournalReader(journal, keys) as reader:
             result = replay(reader.entries(after=max(0, reader.inputs_from() - 1)))

@@ -38,6 +38,8 @@ def mistakes(error: ValidationError, model: type[BaseModel], origins: Mapping[Pl
     if any(details["loc"] == ("platform", "environment") for details in errors):
         # Without an environment there is no preset: its bases are not missing, they are not known yet.
         errors = [it for it in errors if not (it["type"] == "missing" and it["loc"] in _FROM_PRESET)]
+    # A list whose only entry is wrong counts as empty to pydantic; the entry's own line says what is the matter.
+    errors = [it for it in errors if not (it["type"] == "too_short" and it["input"])]
     errors.sort(
         key=lambda details: details["type"] != "extra_forbidden"
     )  # a misspelt name explains a missing one

@@ -60,5 +60,12 @@ def test_what_is_no_journal_is_told_in_one_line(
 ) -> None:
     other = tmp_path / "other.sqlite"
     other.write_bytes(b"not a journal")
-    assert run(other, journal.with_suffix(".key")) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    for path, key, problem in (
+        (other, journal.with_suffix(".key"), "file is not a database"),
+        (other, None, "file is not a database"),
+        (tmp_path / "absent.sqlite", None, "no journal"),
+    ):
+        assert run(path, key) == 2
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1
+        assert problem in told

@@ -121,7 +121,14 @@ def test_the_environment_alone_may_choose_the_platform(folder: Path) -> None:
 MISTAKES = {
     "unknown setting": (
         ENOUGH.replace("serial", "seriall"),
-        'terminals."POI00001".seriall: unknown setting; did you mean terminals."POI00001".serial?',
+        (
+            'terminals."POI00001".seriall: unknown setting; did you mean terminals."POI00001".serial? '
+            "(1 more: nexo-bridge check-config)"
+        ),
+    ),
+    "a listener of a kind there is not": (
+        ENOUGH.replace('"tcp"', '"tpc"'),
+        "listen[0].kind: \"tpc\" is not one of the values; write {kinds}",
     ),
     "missing setting": (
         ENOUGH.replace('serial = "1850123456"', ""),
@@ -303,9 +310,7 @@ KINDS = " or ".join(", ".join(f"'{kind}'" for kind in ("tcp", "http")).rsplit(",
 def test_a_mistake_is_one_line_that_names_setting_and_fix(folder: Path, name: str) -> None:
     text, expected = MISTAKES[name]
 
-    assert refusal(folder, text).partition(" (1 more:")[0] == (
-        expected.replace("{folder}", str(folder)).replace("{kinds}", KINDS)
-    )
+    assert refusal(folder, text) == expected.replace("{folder}", str(folder)).replace("{kinds}", KINDS)
 
 
 def test_a_mistake_in_a_variable_names_the_variable(folder: Path) -> None:
