@@ -90,8 +90,12 @@ class SchemaViolations(Refusal):
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
         first = violations[0]
+        where = f" in line {first.line}" if first.line else ""
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-        super().__init__(f"{first.expected}; found {first.found}{more}", at=first.path)
+        super().__init__(
+            f"The message is wrong{where}: found {first.found}, expected {first.expected}{more}",
+            at=first.path,
+        )
         self.violations = violations
 
 

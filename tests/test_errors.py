@@ -58,21 +58,21 @@ def test_a_refusal_says_a_sentence_and_where() -> None:
     assert NotXml("this is not XML").at == ""
 
 
-def violation(path: str) -> Violation:
-    return Violation("XSD-ATTRIBUTE-MISSING", 3, path, "an attribute SaleID", "none", 'write SaleID="…"')
+def violation(path: str, line: int = 3) -> Violation:
+    return Violation("XSD-ATTRIBUTE-MISSING", line, path, "an attribute SaleID", "none", 'write SaleID="…"')
 
 
 def test_one_violation_is_said_whole() -> None:
     refusal = SchemaViolations((violation("/a"),))
 
-    assert refusal.text == "an attribute SaleID; found none"
+    assert refusal.text == "The message is wrong in line 3: found none, expected an attribute SaleID"
     assert refusal.at == "/a"
 
 
 def test_of_many_violations_the_first_is_said_and_all_are_kept() -> None:
-    refusal = SchemaViolations((violation("/a"), violation("/b"), violation("/c")))
+    refusal = SchemaViolations((violation("/a", line=0), violation("/b"), violation("/c")))
 
-    assert refusal.text == "an attribute SaleID; found none (and 2 more)"
+    assert refusal.text == "The message is wrong: found none, expected an attribute SaleID (and 2 more)"
     assert [each.path for each in refusal.violations] == ["/a", "/b", "/c"]
 
 

@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from nexo_bridge.adapters.intake import ANYBODY, Speaker
+from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Unreadable
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotXml, NotYours, Refusal, SchemaViolations
@@ -91,6 +93,7 @@ class Reception:
         self._schemas = schemas or Schemas(xsd_bytes)
         self._xsd_bytes = xsd_bytes
         self._large: Schemas | None = None
+        self._notices = Notices(Timer())
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nexo-large")
         self._last: dict[Source, HeaderIds] = {}
 
@@ -112,6 +115,8 @@ class Reception:
                 self._thread, self._event_large, source, data, speaker, refused
             )
         self._checkpoint("frame.validated")
+        if isinstance(event, Unreadable):
+            self._note(event)
         if ack is not None:
             event = event.model_copy(update={"ack": ack})
         if isinstance(event, Arrived) and not (self._is_open(source) and self._has_room()):
@@ -212,6 +217,20 @@ class Reception:
         return hmac.new(self._keys.digest, canonical(message.body), hashlib.sha256).hexdigest()
 
     # -- what cannot be read -------------------------------------------------------------------------------------
+
+    def _note(self, event: Unreadable) -> None:
+        """Tell the log what is wrong with a message: who looks after the POS may see no more of it than this."""
+        header = event.header
+        self._notices.warn(
+            "message_refused",
+            connection=event.source.connection,
+            category=header.category if header.category in CATEGORIES else "unknown",
+            sale_id=header.sale_id,
+            service_id=header.service_id or "",
+            code=event.code,
+            path=event.at,
+            reason=event.text,
+        )
 
     def _remember(self, source: Source, document: Document) -> None:
         ids = _ids(document)

@@ -123,6 +123,7 @@ def logged_fields() -> Iterator[tuple[str, str]]:
         "warn",
         "bind",
         "bind_contextvars",
+        "_drop",
     }
     for path in sorted(PACKAGE.rglob("*.py")):
         if "sandbox" in path.parts or "cli" in path.parts:
@@ -133,9 +134,16 @@ def logged_fields() -> Iterator[tuple[str, str]]:
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in methods
             ):
+                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
                 for keyword in node.keywords:
-                    if keyword.arg not in (None, "exc_info"):
-                        yield f"{path.relative_to(PACKAGE)}:{node.lineno}", str(keyword.arg)
+                    if keyword.arg is None:  # **{"field": …}
+                        for part in ast.walk(keyword.value):
+                            if isinstance(part, ast.Dict):
+                                yield from (
+                                    (place, ast.literal_eval(key)) for key in part.keys if key is not None
+                                )
+                    elif keyword.arg != "exc_info":
+                        yield place, keyword.arg
 
 
 def test_every_field_that_our_code_logs_is_known() -> None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from structlog.testing import capture_logs
+
 from nexo_bridge.adapters.intake import Speaker
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.signals import Arrived, Event, PosGone, Unreadable
@@ -15,6 +17,7 @@ from nexo_bridge.errors import FrameTooLarge, NotYours
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.runtime.data import read_schemas
+from nexo_bridge.runtime.log_fields import shown
 from nexo_bridge.runtime.reception import OFF_LOOP, SHOWN, Reception
 from tests.faults import words
 
@@ -83,6 +86,27 @@ async def test_a_message_is_read_and_its_points_are_passed() -> None:
         event = await it.arrived(pay())
         assert (event.version, event.present, event.room) == ("3.1", True, True)
         assert it.points == ["frame.read", "frame.validated"]
+
+
+async def test_what_is_refused_is_told_to_the_log_without_what_may_be_secret() -> None:
+    wrong = pay().replace(b"RequestedAmount", b"RequestedAmounts")
+    with capture_logs() as records:
+        async with door() as it:
+            await it.unreadable(wrong)
+            await it.unreadable(wrong.replace(b'"Payment"', b'"4111111111111111"'))
+            await it.unreadable(b"4111111111111111")
+            await it.arrived(pay())
+    first, second, third = ({name: shown(name, value) for name, value in one.items()} for one in records)
+    assert first["path"] == "/SaleToPOIRequest/PaymentRequest/PaymentTransaction/AmountsReq/@RequestedAmounts"
+    assert {name: first[name] for name in ("category", "sale_id", "service_id", "code")} == {
+        "category": "Payment",
+        "sale_id": "KASSE1",
+        "service_id": "7",
+        "code": "NB-103",
+    }
+    assert second["category"] == "unknown"
+    assert third["code"] == "NB-102"
+    assert "4111" not in f"{first}{second}{third}"
 
 
 async def test_r14_the_version_named_decides() -> None:
