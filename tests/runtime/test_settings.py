@@ -128,7 +128,7 @@ MISTAKES = {
     ),
     "a listener of a kind there is not": (
         ENOUGH.replace('"tcp"', '"tpc"'),
-        "listen[0].kind: \"tpc\" is not one of the values; write {kinds}",
+        'listen[0].kind: "tpc" is not one of the values; write {kinds}',
     ),
     "missing setting": (
         ENOUGH.replace('serial = "1850123456"', ""),
