@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-Form = Literal["xml", "json", "json-bare"]
-"""How a POS writes its messages; answers are written alike. ``json-bare`` has no envelope around header and body."""
+from nexo_bridge.nexo.form import Form
+
+__all__ = ["Form", "Source"]
 
 
 @dataclass(frozen=True, slots=True)

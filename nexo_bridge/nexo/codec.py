@@ -18,9 +18,11 @@ from lxml import etree
 
 from nexo_bridge.errors import BridgeError, SchemaViolations, Violation
 from nexo_bridge.money import Amount
-from nexo_bridge.nexo import rules
-from nexo_bridge.nexo.document import ROOTS, Document, Envelope, line_of, parse
+from nexo_bridge.nexo import document as xml
+from nexo_bridge.nexo import json_form, rules
+from nexo_bridge.nexo.document import ROOTS, Document, Envelope, line_of
 from nexo_bridge.nexo.elements import Element, Place, Slot, Version, slots
+from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.messages import BODIES, ContentInformation, Message, MessageHeader
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.nexo.values import Day, Timestamp
@@ -61,6 +63,15 @@ class InvalidOutput(BridgeError, AssertionError):
         self.violations = violations
 
 
+def parse(data: bytes, form: Form = "xml") -> Document:
+    """Parse a message written in ``form``, or say why not. Safe on any bytes, in any thread.
+
+    Raises:
+        NotXml: the text names the place and what to do; it never quotes the content.
+    """
+    return xml.parse(data) if form == "xml" else json_form.parse(data)
+
+
 def decode(document: Document, version: Version, schemas: Schemas, secret: Sealer) -> Message:
     """The message of ``document``, read as ``version``.
 
@@ -90,13 +101,22 @@ def read(
     Raises:
         SchemaViolations: every fault by the schema.
     """
-    faults = schemas.validate(document, version)
+    document = document.in_version(version)
+    faults = _faults(document, schemas.validate(document, version))
     if faults:
         raise SchemaViolations(faults)
     message = build(document, version, secret)
     envelope = document.envelope
     assert envelope is not None  # the schema wants a header
-    return message, rules.violations(message, envelope, document.line)
+    return message, tuple(map(document.located, rules.violations(message, envelope, document.line)))
+
+
+def _faults(document: Document, by_schema: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    """What is wrong with how ``document`` was written, then what the schema finds elsewhere."""
+    told = {fault.path for fault in document.faults}
+    return document.faults + tuple(
+        located for fault in by_schema if (located := document.located(fault)).path not in told
+    )
 
 
 def build(document: Document, version: Version, secret: Sealer) -> Message:

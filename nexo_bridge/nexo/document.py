@@ -14,7 +14,8 @@ from typing import Any, Literal, cast
 
 from lxml import etree
 
-from nexo_bridge.errors import NotXml
+from nexo_bridge.errors import NotXml, Violation
+from nexo_bridge.nexo.elements import Version
 from nexo_bridge.redaction import printable
 
 Kind = Literal["request", "response"]
@@ -93,18 +94,40 @@ class Document:
             header={str(name): str(value) for name, value in header.attrib.items()},
         )
 
+    def in_version(self, version: Version) -> Document:  # noqa: ARG002  in XML both versions read alike
+        """The document as it has to be read as ``version``."""
+        return self
+
+    @property
+    def faults(self) -> tuple[Violation, ...]:
+        """What is wrong with how it was written, beyond what a schema can see of ``root``."""
+        return ()
+
+    def located(self, violation: Violation) -> Violation:
+        """``violation`` as the writer of the document understands it."""
+        return violation
+
+    def place(self, path: str) -> str:
+        """What the writer of the document calls the place at an XPath of plain steps."""
+        return path
+
     def line(self, path: str) -> int:
         """Line of the element (or the element of the attribute) at an XPath of plain steps; 0 if there is none."""
+        element = self.element(path)
+        return 0 if element is None else line_of(element)
+
+    def element(self, path: str) -> etree._Element | None:
+        """The element (or the element of the attribute) at an XPath of plain steps."""
         first, *steps = _STEP.findall(path.partition("@")[0])
         if first[0] != self.root.tag:
-            return 0
+            return None
         element = self.root
         for name, place in steps:
             same = element.findall(name)
             if len(same) < int(place or 1):
-                return 0
+                return None
             element = same[int(place or 1) - 1]
-        return line_of(element)
+        return element
 
 
 def line_of(element: etree._Element) -> int:
@@ -121,7 +144,7 @@ def parse(data: bytes) -> Document:
         NotXml: the text names the line and what to do; it never quotes the content.
     """
     data = data.removeprefix(_BOM)
-    _check_encoding(data)
+    check_encoding(data)
     _check_bounds(data)
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -143,7 +166,12 @@ def parse(data: bytes) -> Document:
     return Document(root)
 
 
-def _check_encoding(data: bytes) -> None:
+def check_encoding(data: bytes) -> None:
+    """Refuse what is not UTF-8, and NUL.
+
+    Raises:
+        NotXml: see ``parse``.
+    """
     if data.startswith(_OTHER_ENCODINGS):
         raise NotXml("not UTF-8; send the message as UTF-8")
     if b"\x00" in data:

@@ -143,7 +143,7 @@ def _attributes(at: _At, structure: Structure, other: Structure | None) -> Itera
         known = structure.attributes.get(name)
         if known is None:
             in_other = other is not None and name in other.attributes
-            fix = _OTHER_VERSION if in_other else _near(name, structure.attributes)
+            fix = _OTHER_VERSION if in_other else near(name, structure.attributes)
             expected = f"an attribute of {at.element.tag}" + (
                 f": {', '.join(structure.attributes)}" if structure.attributes else "; it has none"
             )
@@ -187,7 +187,7 @@ def _children(at: _At, structure: Structure, other: Structure | None) -> Iterato
             expected = f"an element of {at.element.tag}" + (
                 f": {', '.join(allowed)}" if allowed else "; it has none"
             )
-            fix = _OTHER_VERSION if in_other else _near(name, allowed)
+            fix = _OTHER_VERSION if in_other else near(name, allowed)
             yield here.violation("XSD-ELEMENT-UNKNOWN", expected, f"the element {_name(name)}", fix)
             continue
         particle = structure.particles[place]
@@ -217,15 +217,15 @@ def _children(at: _At, structure: Structure, other: Structure | None) -> Iterato
 _OTHER_VERSION = "this exists in the other protocol version only; send that version, or leave it out"
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    """``fix`` for a wrong name, if a right one is near; empty otherwise."""
+def near(name: str, known: Iterable[str]) -> str:
+    """``fix`` for a wrong ``name``, if one of ``known`` is near; empty otherwise."""
     by_lower = {one.lower(): one for one in known}
     close = get_close_matches(name[:64].lower(), by_lower, n=1, cutoff=0.8)
     return f"write {by_lower[close[0]]}" if close else ""
 
 
 def _hint(text: str, simple: Simple) -> str:
-    return _near(text.strip(), simple.codes) if simple.codes and not simple.listed else ""
+    return near(text.strip(), simple.codes) if simple.codes and not simple.listed else ""
 
 
 def _name(name: object) -> str:

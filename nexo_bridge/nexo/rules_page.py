@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from nexo_bridge.nexo.explain import RULES as SCHEMA_RULES
+from nexo_bridge.nexo.json_form import RULES as JSON_RULES
 from nexo_bridge.nexo.rule import Rule
 from nexo_bridge.nexo.rule_table import GROUPS
 
@@ -19,7 +20,8 @@ against the rules `NX-…` too. A broken rule refuses the message with `MessageF
 the path. A **warning** is a rule that published examples of the protocol break: it is shown, and never refuses.
 Responses and events repeat identifiers of other messages, good or bad; what is wrong with those is a warning there.
 `nexo-bridge validate FILE` shows both. Ids are stable; a number that is missing was never given or is gone.
-The rules `XSD-…` at the end are the kinds of fault the schema finds; they have no warnings.
+The rules `XSD-…` at the end are the kinds of fault the schema finds, the rules `JSON-…` those that only a message
+written in JSON (`json.md`) can have besides; they have no warnings.
 """
 
 
@@ -31,6 +33,8 @@ def page() -> str:
         parts += [_entry(rule) for rule in rules]
     parts.append("\n## Schema\n")
     parts += [_entry(Rule(id_, rule.says, rule.wrong, rule.fix)) for id_, rule in SCHEMA_RULES.items()]
+    parts.append("\n## JSON\n")
+    parts += [_entry(Rule(id_, rule.says, rule.wrong, rule.fix)) for id_, rule in JSON_RULES.items()]
     return "".join(parts)
 
 

@@ -16,6 +16,7 @@ from nexo_bridge.core.journal import Stamp
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.signals import Command, Reconfigured, Stopping
 from nexo_bridge.core.source import Source
+from nexo_bridge.nexo.json_form import in_form
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.policy import Certainty, Deadlines, Policy, SalePolicy, Terminal
 from nexo_bridge.redaction import Secret
@@ -73,7 +74,7 @@ MakeListener = Callable[[Intake], Listener]
 
 
 class _Listeners:
-    """All listeners behind one door: an answer goes to the one that holds its connection."""
+    """All listeners behind one door: an answer goes to the one that holds its connection, in the form used there."""
 
     def __init__(self) -> None:
         self.all: list[Listener] = []
@@ -82,7 +83,7 @@ class _Listeners:
     async def write(self, source: Source, data: bytes) -> bool:
         for listener in self.all:
             if listener.is_open(source):
-                return await listener.write(source, data)
+                return await listener.write(source, in_form(data, source.form))
         return False
 
     async def acknowledge(self, source: Source, ack: int) -> None:

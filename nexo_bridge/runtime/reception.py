@@ -152,7 +152,7 @@ class Reception:
         document: Document | None = None
         version: Version = VERSIONS[0]
         try:
-            document = codec.parse(data)
+            document = codec.parse(data, source.form)
             self._remember(source, document)
             versions = self._versions(document)
             version = versions[0]
@@ -200,14 +200,14 @@ class Reception:
                 if said != proved:
                     raise NotYours(
                         f"The message says another {name} than the way it came. Make both the same.",
-                        at=f"/{document.root.tag}/MessageHeader/@{name}",
+                        at=document.place(f"/{document.root.tag}/MessageHeader/@{name}"),
                     )
             return
         bound = self._certificate_of(ids.sale_id)
         if bound is not None and bound != speaker.certificate:
             raise NotYours(
                 "This SaleID speaks with its own client certificate only. Connect with that certificate.",
-                at=f"/{document.root.tag}/MessageHeader/@SaleID",
+                at=document.place(f"/{document.root.tag}/MessageHeader/@SaleID"),
             )
 
     def _seal(self, clear: str) -> Secret:

@@ -8,6 +8,7 @@ import pytest
 
 from nexo_bridge.nexo import rules_page
 from nexo_bridge.nexo.explain import RULES as SCHEMA_RULES
+from nexo_bridge.nexo.json_form import RULES as JSON_RULES
 from nexo_bridge.nexo.rule_table import RULES
 from tests.nexo import corpus
 
@@ -21,4 +22,4 @@ def test_the_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_rule_has_its_heading() -> None:
     headings = [line.split()[1] for line in rules_page.page().splitlines() if line.startswith("### ")]
-    assert headings == [*RULES, *SCHEMA_RULES]
+    assert headings == [*RULES, *SCHEMA_RULES, *JSON_RULES]

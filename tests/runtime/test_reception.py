@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from structlog.testing import capture_logs
 
@@ -15,6 +15,8 @@ from nexo_bridge.core.signals import Arrived, Event, PosGone, Unreadable
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import FrameTooLarge, NotYours
 from nexo_bridge.nexo.elements import Version
+from nexo_bridge.nexo.form import Form
+from nexo_bridge.nexo.json_form import in_form
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.log_fields import shown
@@ -205,6 +207,32 @@ async def test_h30_a_saleid_with_a_certificate_is_spoken_for_by_it_alone() -> No
         assert isinstance(refused, Unreadable)
         assert (refused.code, refused.answerable) == ("NB-105", True)
         assert refused.at == "/SaleToPOIRequest/MessageHeader/@SaleID"
+
+
+async def test_json_means_what_its_xml_means_and_names_places_its_own_way() -> None:
+    forms: tuple[Form, Form] = ("json", "json-bare")
+    async with door() as it:
+        plain = await it.arrived(pay(scanned=SCANNED))
+        for form, root in zip(forms, ("$.SaleToPOIRequest", "$"), strict=True):
+            source = replace(HERE, form=form)
+            data = in_form(pay(scanned=SCANNED), form)
+            await it.reception.frame(source, data)
+            event = it.fed[-1]
+            assert isinstance(event, Arrived)
+            assert (event.message, event.digest, event.source.form) == (plain.message, plain.digest, form)
+            assert SCANNED not in event.model_dump_json()
+
+            broken = await it.unreadable(data.replace(b"10.00", b'"10.00"'), source)
+            assert (broken.answerable, broken.header.service_id) == (True, "7")
+            at = f"{root}.PaymentRequest.PaymentTransaction.AmountsReq.RequestedAmount"
+            assert (broken.code, broken.at) == ("NB-103", at)
+
+            await it.reception.frame(source, data, speaker=Speaker(pair=("KASSE2", "POI00001")))
+            assert getattr(it.fed[-1], "at", None) == f"{root}.MessageHeader.SaleID"
+
+            await it.reception.frame(source, b"{" + b" " * OFF_LOOP + data[1:])
+            assert getattr(it.fed[-1], "digest", None) == plain.digest
+            assert (await it.unreadable(b'{"a": NaN}', source)).code == "NB-102"
 
 
 async def test_a_large_message_is_read_off_the_loop_and_comes_out_the_same() -> None:
