@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.course import Course
 from nexo_bridge.core.sameness import Claim, sale_name
 from nexo_bridge.core.sessions import Sessions
+from nexo_bridge.core.signals import Command
 from nexo_bridge.core.source import Source
 
 
@@ -107,20 +109,19 @@ class Books:
                 return one
         return None
 
-    def forget_source(self, source: Source) -> list[str]:
-        """A connection is gone: nobody waits there any more. The ids of exchanges that are over with it."""
+    def forget_source(self, source: Source) -> Iterator[Command]:
+        """A connection is gone: nobody waits there any more."""
         for claim in self.claims.values():
             if source in claim.sources:
                 claim.sources.remove(source)
         for course in list(self.courses.values()):
-            course.gone(source)
-        return [course.id for course in list(self.courses.values()) if self.tidy(course)]
+            yield from course.gone(source)
+            self.tidy(course)
 
-    def tidy(self, course: Course) -> bool:
-        """Let a course go that has nothing left to hear; whether it went."""
+    def tidy(self, course: Course) -> None:
+        """Let a course go that has nothing left to hear."""
         if course.over:
             self.courses.pop(course.exchange.id, None)
-        return course.over
 
     def reset(self) -> Waiting:
         """Forget what the journal knows better; claims stay, because their look-ups still come back."""

@@ -47,6 +47,7 @@ from nexo_bridge.core.signals import (
     Stopping,
     Unreadable,
     Written,
+    deliveries,
 )
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotLoggedIn, Refusal, RepeatMismatch, UnknownTerminal
@@ -148,7 +149,7 @@ class Bridge:
             case Written():
                 yield from self._written(stamp, event)
             case PosGone():
-                yield from (Forget(exchange) for exchange in self._books.forget_source(event.source))
+                yield from self._books.forget_source(event.source)
             case JournalBroke():
                 yield from self._broke(event)
             case Started():
@@ -185,24 +186,30 @@ class Bridge:
             key=did.key_of(header),
             sources=[event.source] if event.present else [],
             room=event.room,
+            deliveries=list(deliveries(stamp.number, event)),
+            refused=event.refused,
         )
         twin = self._books.same_key(claim.key)
         if twin is not None:
             yield from self._meets(stamp, claim, twin, event)
         elif not event.present:
-            return  # its connection is gone: a money request nobody waits for is not started (R3)
+            # Its connection is gone: a money request nobody waits for is not started (R3).
+            yield from _accepted(claim, "")
         else:
             self._books.claims[claim.id] = claim
             yield Lookup(claim.id, sameness.queries(claim, stamp.wall - self._policy.keys_kept))
-        if event.ack is not None and twin is not None:
-            yield Accept(event.source, event.ack, twin.id)
 
     def _meets(self, stamp: Stamp, claim: Claim, twin: Claim | Course, event: Arrived) -> Iterator[Command]:
         """A request whose key is in hand: the same body joins, another one is refused."""
         digest = twin.digest if isinstance(twin, Claim) else twin.exchange.received.digest
         if digest == claim.digest:
+            if isinstance(twin, Claim):
+                twin.sources += claim.sources
+                twin.deliveries += claim.deliveries  # acknowledged with the first: nothing is on disk yet
+                return
             if event.present:
-                twin.sources.append(event.source)
+                yield from twin.join(stamp, event.source, journal=not self._books.broken)
+            yield from _accepted(claim, twin.id)
         elif self._books.broken:
             yield from self._turn_away(stamp, claim, of_refusal(sameness.mismatch(claim)))
         else:
@@ -221,10 +228,17 @@ class Bridge:
             if repeated is not None:
                 yield from self._repeat(stamp, claim, repeated)  # also while nothing new can be written (I6)
             elif self._books.broken or not claim.room:
-                yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
+                yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"], again=self._books.broken)
+            elif claim.refused is not None:
+                failure = Failure(
+                    claim.refused.condition, claim.refused.code, claim.refused.retry, claim.refused.text
+                )
+                yield from self._refuse_as(stamp, claim, failure, session, at=claim.refused.at)
             elif claim.sources:
                 self._admit(claim, session, by_sale)
                 yield from self._start(stamp, claim, session)
+            else:
+                yield from _accepted(claim, "")
         except Refusal as refusal:
             if self._books.broken:
                 yield from self._turn_away(stamp, claim, of_refusal(refusal))
@@ -273,6 +287,7 @@ class Bridge:
                 exchange = advance(None, received, id=claim.id, wall=claim.received_at)
                 course = Course(exchange, self._policy, self._replies, session, claim.sources)
                 yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
+                yield from _accepted(claim, claim.id)
                 self._books.courses[claim.id] = course
                 if claim.aborted is not None:
                     yield from course.wish(stamp, "pos", claim.aborted)
@@ -310,7 +325,11 @@ class Bridge:
             # Open on disk and not in hand: another reading of the journal is on its way.
             yield from self._turn_away(stamp, claim, FAILURES["INTERNAL"])
         elif claim.sources:
-            yield Reply(claim.sources[-1], settled.answer.encode(), exchange.id)
+            yield Reply(
+                claim.sources[-1], settled.answer.encode(), exchange.id, accepts=tuple(claim.deliveries)
+            )
+        else:
+            yield from _accepted(claim, "")
 
     def _refuse(
         self, stamp: Stamp, claim: Claim, refusal: Refusal, session: Session | None = None
@@ -349,14 +368,27 @@ class Bridge:
         yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
         yield Journal(did.entry(settled, stamp, claim.id))
         if claim.sources:
-            yield Reply(claim.sources[-1], settled.answer.encode(), claim.id)
+            yield Reply(claim.sources[-1], settled.answer.encode(), claim.id, accepts=tuple(claim.deliveries))
+        else:
+            yield from _accepted(claim, claim.id)
         yield Forget(claim.id)
 
-    def _turn_away(self, stamp: Stamp, claim: Claim, failure: Failure) -> Iterator[Command]:
-        """Refused while nothing can be written down: said to whoever waits, and not remembered."""
+    def _turn_away(
+        self, stamp: Stamp, claim: Claim, failure: Failure, *, again: bool = True
+    ) -> Iterator[Command]:
+        """Refused while nothing can be written down: said to whoever waits, and not remembered.
+
+        What its transport will bring ``again`` is not answered: it is judged when it comes, and what the POS was told
+        before would then not be so (R13).
+        """
+        if again and claim.deliveries:
+            return
         if claim.sources:
             settled = self._replies.refuse(claim.message, claim.version, failure, self._facts(stamp, claim))
-            yield Reply(claim.sources[-1], settled.answer.encode())
+            accepts = tuple(claim.deliveries)
+            yield Reply(claim.sources[-1], settled.answer.encode(), accepts=accepts)
+        else:
+            yield from _accepted(claim, "")
 
     def _facts(self, stamp: Stamp, claim: Claim) -> Facts:
         reference = self._policy.reference(claim.id)
@@ -394,13 +426,23 @@ class Bridge:
     def _take_up(self, stamp: Stamp, exchange: Exchange, sources: list[Source]) -> Iterator[Command]:
         received = exchange.received
         session = self._books.sessions.get(received.sale_id, received.poi_id)
+        if not sources and exchange.owed is not None:
+            sources = [exchange.owed]
         course = Course(exchange, self._policy, self._replies, session, sources)
         self._books.courses[exchange.id] = course
-        if exchange.state is State.RECEIVED:
+        if not exchange.unresolved:
+            yield from course.deliver(stamp)
+        elif exchange.state is State.RECEIVED:
             yield from course.settle(stamp, NotStarted("abort" if exchange.wished else "restart"))
         else:
             yield from course.resume(stamp)
         self._books.tidy(course)
+
+
+def _accepted(claim: Claim, exchange: str) -> Iterator[Command]:
+    """Acknowledge what brought ``claim``, behind what was written of ``exchange``."""
+    for one in claim.deliveries:
+        yield Accept(one.source, one.ack, exchange)
 
 
 def _received(
@@ -423,6 +465,9 @@ def _received(
         currency=amounts.currency if amounts is not None else None,
         refused=refused,
         mismatch=mismatch,
+        source=None
+        if refused
+        else next((source for source in reversed(claim.sources) if source.lasts), None),
     )
 
 

@@ -7,8 +7,8 @@ on while the journal is broken.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nexo_bridge.categories import failures, transaction_status
@@ -38,6 +38,7 @@ from nexo_bridge.core.signals import (
     Arrived,
     CallPlatform,
     Command,
+    Delivery,
     Forget,
     Found,
     Journal,
@@ -46,6 +47,7 @@ from nexo_bridge.core.signals import (
     Reply,
     Unreadable,
     WakeAt,
+    deliveries,
 )
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotLoggedIn, Refusal, UnknownTerminal
@@ -73,6 +75,7 @@ class _Question:
     reference: MessageReference | None = None
     stop: bool = False
     poi_id: str = ""
+    accepts: tuple[Delivery, ...] = ()  # what brought it, acknowledged with its answer
     heard: dict[str, Outcome] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)  # call -> operation
 
@@ -90,15 +93,25 @@ class Counter:
 
     def arrived(self, stamp: Stamp, event: Arrived) -> Iterator[Command]:
         """A request of a category that moves no money, or an answer of the POS to a display of ours."""
+        owed = deliveries(stamp.number, event)
+        commands = list(self._taken(stamp, event))
+        question = self._questions.get(f"Q{stamp.number}")
+        if owed and question is not None and not question.calls:
+            question.accepts, owed = owed, ()  # the journal was asked: its answer is a moment away
+        yield from _acknowledging(commands, owed)
+
+    def _taken(self, stamp: Stamp, event: Arrived) -> Iterator[Command]:
         message = event.message
         header = message.header
-        if event.ack is not None:
-            yield Accept(event.source, event.ack, f"Q{stamp.number}")
         if message.kind == "response" or header.message_class == "Event":
             return  # our displays want no answer: late, doubled or foreign ones disturb nothing
         category = BY_NAME.get(header.message_category)
+        refused = event.refused
         try:
-            if category is None:
+            if refused is not None:
+                failure = Failure(refused.condition, refused.code, refused.retry, refused.text)
+                yield from self._fail(stamp, event, failure, at=refused.at)
+            elif category is None:
                 yield from self._fail(stamp, event, FAILURES["UNAVAILABLE"])
             else:
                 yield from self._serve(stamp, event, category)
@@ -133,8 +146,9 @@ class Counter:
 
     def unreadable(self, stamp: Stamp, event: Unreadable) -> Iterator[Command]:
         """Answer in kind where the header could be read, else with an Event ``Reject`` (nexo Event)."""
-        if event.ack is not None:
-            yield Accept(event.source, event.ack, f"Q{stamp.number}")
+        yield from _acknowledging(self._rejected(stamp, event), deliveries(stamp.number, event))
+
+    def _rejected(self, stamp: Stamp, event: Unreadable) -> Iterator[Command]:
         header = event.header
         if header.kind == "response" or header.message_class == "Event":
             return
@@ -165,8 +179,10 @@ class Counter:
     def found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         """The journal's word on an earlier request."""
         question = self._questions.pop(event.exchange, None)
-        if question is None:
-            return
+        if question is not None:
+            yield from _acknowledging(self._reported(stamp, event, question), question.accepts)
+
+    def _reported(self, stamp: Stamp, event: Found, question: _Question) -> Iterator[Command]:
         header = question.message.header
         facts = self._facts(stamp, question.version, header.poi_id, None)
         if event.results is None:
@@ -418,6 +434,25 @@ class Counter:
             name, details, facts, sale_id=ids[0], poi_id=ids[1], device_id=device_id, rejected=rejected
         )
         return Reply(source, data)
+
+
+def _acknowledging(commands: Iterable[Command], owed: tuple[Delivery, ...]) -> Iterator[Command]:
+    """``commands``, and what brought them about acknowledged so late that a crash loses neither deed nor answer.
+
+    Behind the last answer; without one, behind the last entry of a journal lane; else with its own input. A Diagnosis
+    is acknowledged at once: it may take seconds, and acknowledgements go out in order (R13).
+    """
+    made = list(commands)
+    last = next((place for place in reversed(range(len(made))) if isinstance(made[place], Reply)), None)
+    if owed and last is not None:
+        reply = made[last]
+        assert isinstance(reply, Reply), "as was just found"
+        made[last] = replace(reply, accepts=owed)
+        owed = ()
+    yield from made
+    written = [command.entry.exchange for command in made if isinstance(command, Journal)]
+    for one in owed:
+        yield Accept(one.source, one.ack, (written[-1] if written else None) or "")
 
 
 class JournalDownError(Refusal):

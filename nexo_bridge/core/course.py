@@ -32,7 +32,7 @@ from nexo_bridge.core.belief import (
 )
 from nexo_bridge.core.calls import Purpose, UnderWay
 from nexo_bridge.core.decisions import Decision, Refs
-from nexo_bridge.core.exchange import Exchange, advance
+from nexo_bridge.core.exchange import Exchange, advance, ends
 from nexo_bridge.core.journal import Stamp
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.screens import Screens
@@ -370,14 +370,16 @@ class Course:
     def _park(self, stamp: Stamp) -> Iterator[Command]:
         if self.exchange.parked:
             return
-        yield self._decide(stamp, did.Parked())
+        on_unknown = self.policy.sale(self.exchange.received.sale_id).on_unknown
+        provisional = bool(self.sources) and on_unknown == "answer"
+        yield self._decide(stamp, did.Parked(answered=provisional and self.exchange.owed is not None))
         yield Raise(self.exchange.id, "PARKED", "the time to answer passed and the outcome is unknown")
         if not self.sources:
             return
         yield from self._displays(stamp, self.replies.unknown_displays(self.session))
-        if self.policy.sale(self.exchange.received.sale_id).on_unknown == "answer":
-            provisional = self.replies.provisional(self.exchange, self._facts(stamp))
-            yield Reply(self.sources[-1], provisional, self.exchange.id)
+        if provisional:
+            data = self.replies.provisional(self.exchange, self._facts(stamp))
+            yield Reply(self.sources[-1], data, self.exchange.id)
             self.sources.clear()  # its request is answered; the outcome is fetched with TransactionStatus
 
     def _show(self, stamp: Stamp, pending: Pending) -> Iterator[Command]:
@@ -397,27 +399,52 @@ class Course:
         """End it: the answer's bytes on disk, then on the wire."""
         settled = self.replies.settle(self.exchange, ending, self._facts(stamp))
         yield self._decide(stamp, settled)
-        if self.sources:
-            self._unwritten = True
-            yield Reply(self.sources[-1], settled.answer.encode(), self.exchange.id, settles=True)
+        yield from self._answer()
         if self._stop.sent and isinstance(ending, Declined):
             # A stopped payment that turns out approved is a discrepancy; one late look finds it (R8).
             self._watching = True
             yield WakeAt(stamp.wall + self.policy.certainty.after, self.exchange.id, "look")
         yield from self._leave()
 
+    def _answer(self) -> Iterator[Command]:
+        if self.sources and self.exchange.settled is not None:
+            self._unwritten = True
+            answer = self.exchange.settled.answer.encode()
+            yield Reply(self.sources[-1], answer, self.exchange.id, settles=True)
+
+    def deliver(self, stamp: Stamp) -> Iterator[Command]:
+        """Settled by an earlier process, and the answer is still owed: write it, exactly as it is stored (R11)."""
+        if stamp.wall - self.exchange.received_at > self.policy.keys_kept:
+            yield self._decide(stamp, did.Undelivered())
+        else:
+            yield from self._answer()
+        yield from self._leave()
+
+    def join(self, stamp: Stamp, source: Source, *, journal: bool) -> Iterator[Command]:
+        """The same request came again: its answer goes to the newest who sent it (R11)."""
+        if source in self.sources:
+            self.sources.remove(source)
+        self.sources.append(source)
+        owed = self.exchange.owed
+        if journal and source.lasts and (owed is None or owed.address != source.address):
+            yield self._decide(stamp, did.Joined(source=source))
+
     def delivered(self, stamp: Stamp) -> Iterator[Command]:
-        """The answer was written to a connection: for diagnosis only."""
+        """The answer was written: for diagnosis only, unless it was owed to a place that lasts."""
         self._unwritten = False
         yield self._decide(stamp, did.Delivered())
         yield from self._leave()
 
-    def gone(self, source: Source) -> None:
-        """Nobody waits at ``source`` any more."""
+    def gone(self, source: Source) -> Iterator[Command]:
+        """Nobody waits at ``source`` any more; the next newest gets an answer that was on its way there."""
+        lost = self._unwritten and self.sources[-1:] == [source]
         if source in self.sources:
             self.sources.remove(source)
         if not self.sources:
             self._unwritten = False
+        elif lost:
+            yield from self._answer()
+        yield from self._leave()
 
     def _leave(self) -> Iterator[Command]:
         if self.over:
@@ -464,7 +491,8 @@ class Course:
 
     def _decide(self, stamp: Stamp, decision: Decision, refs: Refs = ()) -> Journal:
         self.exchange = advance(self.exchange, decision, id=self.exchange.id, wall=stamp.wall)
-        return Journal(did.entry(decision, stamp, self.exchange.id, refs))
+        over = ends(self.exchange, decision)
+        return Journal(did.entry(decision, stamp, self.exchange.id, refs, ends=over))
 
     def _call(self, stamp: Stamp, purpose: Purpose, call: Call) -> CallPlatform:
         self._made += 1

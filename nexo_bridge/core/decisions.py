@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from nexo_bridge.core.journal import Entry, Json, Stamp
+from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.nexo.messages import MessageHeader
 
@@ -41,6 +42,7 @@ class Received(Decision):
         number: what a body without SaleTransactionID adds to its idempotency key (rule R2).
         refused: nothing was planned; the settling refusal follows at once.
         mismatch: refused because its ServiceID is another request's; a reference by ServiceID never means it.
+        source: where the answer can still be written by a later process; None where it cannot outlive a connection.
     """
 
     name: Literal["Received"] = "Received"
@@ -57,6 +59,7 @@ class Received(Decision):
     sale_transaction: str | None = None
     refused: bool = False
     mismatch: bool = False
+    source: Source | None = None
     shown: ClassVar = ("category", "sale_id", "poi_id", "service_id", "amount", "currency", "refused")
 
 
@@ -111,9 +114,22 @@ class Fenced(Decision):
 
 
 class Parked(Decision):
-    """The time to answer passed and the outcome is unknown."""
+    """The time to answer passed and the outcome is unknown.
+
+    Attributes:
+        answered: its request was answered with that, so no answer is owed to a place that lasts any more (rule R5,
+            ``on_unknown``).
+    """
 
     name: Literal["Parked"] = "Parked"
+    answered: bool = False
+
+
+class Joined(Decision):
+    """The same request came again from another place that lasts: its answer goes there (rule R11)."""
+
+    name: Literal["Joined"] = "Joined"
+    source: Source
 
 
 class Resolved(Decision):
@@ -152,6 +168,12 @@ class Delivered(Decision):
     name: Literal["Delivered"] = "Delivered"
 
 
+class Undelivered(Decision):
+    """The answer could not be written for as long as answers are kept; it is not tried again."""
+
+    name: Literal["Undelivered"] = "Undelivered"
+
+
 class Disagreed(Decision):
     """A final fact that contradicts what was settled: a discrepancy for people (rule R8)."""
 
@@ -187,9 +209,11 @@ AnyDecision: TypeAlias = (
     | Wished
     | Fenced
     | Parked
+    | Joined
     | Resolved
     | Settled
     | Delivered
+    | Undelivered
     | Disagreed
     | LoggedIn
     | LoggedOut
@@ -198,8 +222,14 @@ _READER: TypeAdapter[AnyDecision] = TypeAdapter(Annotated[AnyDecision, Field(dis
 _ENDS = (Settled, LoggedOut)
 
 
-def entry(decision: Decision, stamp: Stamp, exchange: str, refs: Refs = ()) -> Entry:
-    """The journal entry of a decision."""
+def entry(
+    decision: Decision, stamp: Stamp, exchange: str, refs: Refs = (), *, ends: bool | None = None
+) -> Entry:
+    """The journal entry of a decision.
+
+    Args:
+        ends: whether nothing of its exchange is left to do after it; None: what its kind usually means.
+    """
     return Entry(
         stamp=stamp,
         kind="decision",
@@ -208,7 +238,7 @@ def entry(decision: Decision, stamp: Stamp, exchange: str, refs: Refs = ()) -> E
         body=decision.model_dump(mode="json"),
         public=decision.public(),
         refs=refs,
-        settles=isinstance(decision, _ENDS),
+        settles=isinstance(decision, _ENDS) if ends is None else ends,
     )
 
 

@@ -7,7 +7,8 @@ of which is on disk before anything acts on it, so that a restart knows exactly 
     asking         key, operation and body are on disk; bytes may have left us
     acknowledged   the platform's transactionId is on disk
     settled        the final outcome and the answer's bytes are on disk and never change
-    delivered      the answer was written to a connection; for diagnosis only
+    delivered      the answer was written to a connection; for diagnosis only, but where it is owed to a place that
+                   outlives connections: there it is what ends the exchange
 
 Three marks lie beside the state while it is unresolved: a *wish* (a stop is wanted), a *fence* (a fencing cancel was
 decided) and *parked* (the time to answer passed). What is not in ``NEXT`` or ``MARKS`` is refused by name: rule R1.
@@ -25,6 +26,7 @@ from typing import Literal
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.decisions import Decision
 from nexo_bridge.core.journal import History, Json
+from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.messages import Message
 
 
@@ -50,6 +52,7 @@ NEXT: Mapping[tuple[State | None, type[Decision]], State] = MappingProxyType(
         (State.ACKNOWLEDGED, did.Settled): State.SETTLED,
         (State.SETTLED, did.Delivered): State.DELIVERED,
         (State.DELIVERED, did.Delivered): State.DELIVERED,
+        (State.SETTLED, did.Undelivered): State.SETTLED,
     }
 )
 """(state, decision) -> state."""
@@ -59,6 +62,7 @@ MARKS: Mapping[type[Decision], frozenset[State]] = MappingProxyType(
         did.Wished: _UNRESOLVED,
         did.Fenced: frozenset({State.ASKING}),
         did.Parked: frozenset({State.ASKING, State.ACKNOWLEDGED}),
+        did.Joined: _UNRESOLVED,
         did.Resolved: frozenset({State.ASKING, State.ACKNOWLEDGED}),
         did.Disagreed: frozenset({State.SETTLED, State.DELIVERED}),
     }
@@ -80,6 +84,7 @@ class Exchange:
     Attributes:
         id: unique in this journal, derived from the number of the event that began it.
         received_at: wall time of that event; every deadline counts from it (rule R5).
+        owed: where the answer must still be written, by this process or a later one; None where nobody waits so.
     """
 
     id: str
@@ -92,6 +97,7 @@ class Exchange:
     fenced: bool = False
     parked: bool = False
     settled: did.Settled | None = None
+    owed: Source | None = None
 
     @cached_property
     def request(self) -> Message:
@@ -143,7 +149,7 @@ def advance(exchange: Exchange | None, decision: Decision, *, id: str, wall: flo
         following = state
     match decision:
         case did.Received():
-            return Exchange(id=id, state=following, received_at=wall, received=decision)
+            return Exchange(id, following, wall, decision, owed=decision.source)
         case _ if exchange is None:  # the table lets nothing but Received begin an exchange
             raise IllegalStepError(state, decision)
         case did.Asking():
@@ -155,11 +161,24 @@ def advance(exchange: Exchange | None, decision: Decision, *, id: str, wall: flo
         case did.Fenced():
             return replace(exchange, fenced=True)
         case did.Parked():
-            return replace(exchange, parked=True)
+            return replace(exchange, parked=True, owed=None if decision.answered else exchange.owed)
+        case did.Joined():
+            return replace(exchange, owed=decision.source)
         case did.Settled():
             return replace(exchange, state=following, settled=decision)
         case _:
             return replace(exchange, state=following)
+
+
+def ends(exchange: Exchange, decision: Decision) -> bool:
+    """Whether ``decision``, made last, leaves nothing to do for a later process (R11: an owed answer is one)."""
+    match decision:
+        case did.Settled():
+            return exchange.owed is None
+        case did.Delivered() | did.Undelivered():
+            return exchange.owed is not None
+        case _:
+            return False
 
 
 def fold(history: History) -> Exchange:

@@ -10,12 +10,12 @@ by list, show, logs and export). The projection is an allow-list: what is not pu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the entry formats below. A change raises it, adds one upcaster and one recorded old journal."""
 
 
@@ -83,7 +83,14 @@ class History:
     entries: tuple[Entry, ...]
 
 
-UPCASTERS: tuple[Callable[[Entry], Entry], ...] = ()
+def _to_2(entry: Entry) -> Entry:
+    """Format 2 knows places that outlive connections (MQTT); nothing of format 1 came from one."""
+    added: dict[str, Json] = {"Received": {"source": None}, "Parked": {"answered": False}}
+    new = added.get(entry.name, {}) if entry.kind == "decision" else {}
+    return replace(entry, format=2, body={**entry.body, **new})
+
+
+UPCASTERS: tuple[Callable[[Entry], Entry], ...] = (_to_2,)
 """``UPCASTERS[n - 1]`` brings an entry of format n to format n + 1; there are ``FORMAT - 1`` of them."""
 
 

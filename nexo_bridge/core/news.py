@@ -42,7 +42,7 @@ class News:
 
     def told(self, stamp: Stamp, event: PlatformEvent) -> Iterator[Command]:
         """An event came in."""
-        yield Accept(event.source, event.ack, f"N{stamp.number}")
+        yield Accept(event.source, event.ack)
         if self._books.broken:
             return
         if event.missed:

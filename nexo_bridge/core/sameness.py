@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.exchange import Exchange
 from nexo_bridge.core.journal import Query
+from nexo_bridge.core.signals import Delivery, Refused
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import Refusal, RepeatMismatch, TerminalBusy
 from nexo_bridge.nexo import messages as nexo
@@ -44,6 +45,8 @@ class Claim:
         sources: who waits for the answer, newest last.
         aborted: ServiceID of an Abort that came first.
         room: whether the disk had room for it when it came.
+        deliveries: to be acknowledged once what became of it is on disk, newest last.
+        refused: its transport says that it must not be acted on.
     """
 
     id: str
@@ -55,6 +58,8 @@ class Claim:
     sources: list[Source] = field(default_factory=list)
     aborted: str | None = None
     room: bool = True
+    deliveries: list[Delivery] = field(default_factory=list)
+    refused: Refused | None = None
 
     @property
     def sale_id(self) -> str:

@@ -36,6 +36,16 @@ class HeaderIds(_Event):
     poi_id: str = ""
 
 
+class Refused(_Event):
+    """Why the transport refuses a message although it can be read: it was retained, it is too old."""
+
+    condition: str
+    code: str
+    retry: Literal["yes", "no", "check"]
+    at: str
+    text: str
+
+
 class Started(_Event):
     """The process began (or reopened its journal): what was open on disk, sessions included."""
 
@@ -48,6 +58,7 @@ class Arrived(_Event):
 
     Attributes:
         digest: HMAC of the canonical body: what "the same body" means (rule R3).
+        refused: it must not be acted on; a repeat of what was acted on before is answered as ever.
         version: schema it was read under and its answer is written in.
         present: the connection still stood when the core took the message up.
         room: the journal's disk has room for new money work beside what runs (F66).
@@ -62,6 +73,7 @@ class Arrived(_Event):
     present: bool = True
     room: bool = True
     ack: int | None = None
+    refused: Refused | None = None
 
     @field_serializer("message")
     def _dump(self, message: Message) -> dict[str, Any]:
@@ -227,12 +239,35 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Accept:
-    """Acknowledge to the transport: the journal has the message."""
+class Delivery:
+    """A message that its transport brings again until it is acknowledged (rule R13).
+
+    Attributes:
+        ack: the transport's number for it.
+        number: journal number of its input, which is on disk before anything is acknowledged.
+    """
 
     source: Source
     ack: int
-    exchange: str
+    number: int
+
+
+def deliveries(number: int, event: Arrived | Unreadable) -> tuple[Delivery, ...]:
+    """What there is to acknowledge of ``event``, whose input has this number."""
+    return () if event.ack is None else (Delivery(event.source, event.ack, number),)
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Acknowledge to the transport: the journal has the message.
+
+    Attributes:
+        exchange: it may not overtake the last journal entry of this exchange; empty: the message's own is enough.
+    """
+
+    source: Source
+    ack: int
+    exchange: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +277,14 @@ class Reply:
     Attributes:
         exchange: the write may not overtake the last journal entry of this exchange; empty: it depends on none.
         settles: a ``Written`` event is wanted once it is out.
+        accepts: acknowledged once it is out, or can never be: killed in between, they come again and are answered.
     """
 
     source: Source
     data: bytes
     exchange: str = ""
     settles: bool = False
+    accepts: tuple[Delivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

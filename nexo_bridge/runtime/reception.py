@@ -18,7 +18,7 @@ from nexo_bridge.adapters.intake import ANYBODY, Speaker
 from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.timer import Timer
-from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Unreadable
+from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Refused, Unreadable
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotXml, NotYours, Refusal, SchemaViolations
 from nexo_bridge.nexo import codec
@@ -156,13 +156,17 @@ class Reception:
             self._remember(source, document)
             versions = self._versions(document)
             version = versions[0]
-            if refused is not None:
-                raise refused
             self._check(speaker, document)
             read = self._decode(document, versions, schemas)
         except Refusal as refusal:
             return self._unreadable(source, refusal, data, document, version)
-        return Arrived(source=source, message=read.message, version=read.version, digest=read.digest)
+        return Arrived(
+            source=source,
+            message=read.message,
+            version=read.version,
+            digest=read.digest,
+            refused=None if refused is None else _said(refused),
+        )
 
     def _versions(self, document: Document) -> tuple[Version, ...]:
         """Rule R14: the version the header names, else the session's, else the newest that fits."""
@@ -264,6 +268,16 @@ class Reception:
             sale_transaction=_sale_transaction(document),
             start=self._seal(b64encode(data[:SHOWN]).decode()),
         )
+
+
+def _said(refusal: Refusal) -> Refused:
+    return Refused(
+        condition=refusal.condition,
+        code=refusal.code,
+        retry=refusal.retry,
+        at=refusal.at,
+        text=refusal.text,
+    )
 
 
 def _ids(document: Document) -> HeaderIds | None:

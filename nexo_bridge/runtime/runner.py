@@ -22,8 +22,10 @@ from nexo_bridge.core.journal import Entry, Stamp
 from nexo_bridge.core.signals import (
     Accept,
     AlarmRang,
+    Arrived,
     CallPlatform,
     Command,
+    Delivery,
     Event,
     Forget,
     Found,
@@ -35,8 +37,10 @@ from nexo_bridge.core.signals import (
     Reply,
     Started,
     Tell,
+    Unreadable,
     WakeAt,
     Written,
+    deliveries,
 )
 from nexo_bridge.errors import JournalFailure
 from nexo_bridge.ppaas.models import Outcome, Unknown
@@ -66,7 +70,7 @@ class _Lane:
     """The commands of one exchange that still wait, each with the journal number it must not overtake."""
 
     number: int = 0
-    waiting: deque[tuple[int, Command]] = field(default_factory=deque)
+    waiting: deque[tuple[int, Command | Delivery]] = field(default_factory=deque)
     running: bool = False
 
 
@@ -125,6 +129,10 @@ class Runner:
             commands = self._bridge.handle(stamp, event)
         except Exception as problem:  # noqa: BLE001 - see above
             log.error("core failed", error=problem, name=type(event).__name__, number=stamp.number)  # noqa: TRY400 - no texts
+            if isinstance(
+                event, Arrived | Unreadable
+            ):  # brought again it would fail again, and hold up all others
+                self._spawn(self._accept(deliveries(stamp.number, event)), "accept-failed")
             return
         for command in commands:
             self._carry_out(stamp, command)
@@ -183,8 +191,12 @@ class Runner:
                 self._now(command)
             case WakeAt(exchange=exchange) | Forget(exchange=exchange) | Tell(exchange=exchange):
                 self._queue(exchange, command)
-            case Accept():
-                self._spawn(self._accept(stamp, command), f"accept-{command.source.connection}")
+            case Accept(exchange=exchange):
+                delivery = Delivery(command.source, command.ack, stamp.number)
+                if exchange:
+                    self._queue(exchange, delivery, stamp.number)
+                else:
+                    self._now(delivery)
 
     def _append(self, stamp: Stamp, entry: Entry) -> None:
         number = self._journal.next_number()
@@ -193,8 +205,9 @@ class Runner:
         self._checkpoint(f"{entry.name}.decided")
         self._journal.append(replace(entry, stamp=replace(stamp, number=number)))
 
-    def _queue(self, exchange: str, command: Command) -> None:
+    def _queue(self, exchange: str, command: Command | Delivery, after: int = 0) -> None:
         lane = self._lanes.setdefault(exchange, _Lane())
+        lane.number = max(lane.number, after)
         lane.waiting.append((lane.number, command))
         if not lane.running:
             lane.running = True
@@ -219,8 +232,10 @@ class Runner:
             if not lane.waiting and lane.number == 0 and self._lanes.get(exchange) is lane:
                 del self._lanes[exchange]
 
-    def _now(self, command: Command) -> None:
+    def _now(self, command: Command | Delivery) -> None:
         match command:
+            case Delivery():
+                self._spawn(self._accept((command,)), f"accept-{command.source.connection}")
             case Reply():
                 self._spawn(self._write(command), f"write-{command.source.connection}")
             case CallPlatform():
@@ -242,11 +257,13 @@ class Runner:
             case _:
                 raise AssertionError(f"{type(command).__name__} is not carried out here")
 
-    async def _accept(self, stamp: Stamp, command: Accept) -> None:
-        """Acknowledge an input once it is on disk; a broken journal acknowledges nothing, so it comes again."""
-        with contextlib.suppress(JournalFailure):
-            await self._journal.committed(stamp.number)
-            await self._writer.acknowledge(command.source, command.ack)
+    async def _accept(self, deliveries: Iterable[Delivery]) -> None:
+        """Acknowledge inputs that are on disk; a broken journal acknowledges nothing, so they come again."""
+        for one in deliveries:
+            with contextlib.suppress(JournalFailure):
+                await self._journal.committed(one.number)
+                self._checkpoint("Accept.allowed")
+                await self._writer.acknowledge(one.source, one.ack)
 
     async def _write(self, reply: Reply) -> None:
         self._checkpoint("Reply.writing")
@@ -254,6 +271,7 @@ class Runner:
             self._checkpoint("Reply.written")
             if reply.settles:
                 self.feed(Written(exchange=reply.exchange))
+        await self._accept(reply.accepts)
 
     async def _call(self, command: CallPlatform) -> None:
         call = Call(

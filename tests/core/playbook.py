@@ -146,9 +146,9 @@ def told(command: Command, now: float) -> str:
     match command:
         case Journal(entry=entry):
             return f"journal {entry.name}"
-        case Reply(source=source):
+        case Reply(source=source, accepts=accepts):
             to = "" if source.connection == "A" else f" to {source.connection}"
-            return f"{_said(command.data)}{to}"
+            return f"{_said(command.data)}{to}{', then accept' * len(accepts)}"
         case CallPlatform(operation=operation):
             return f"call {operation}"
         case Lookup():

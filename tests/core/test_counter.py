@@ -380,7 +380,7 @@ def test_h11_a_readable_header_gets_an_answer_in_kind() -> None:
 
 def test_h11_an_unreadable_header_gets_an_event_with_the_first_bytes() -> None:
     play = open_for() >> unreadable(answerable=False, start=Secret("", "PHgvPg=="), ack=5)
-    play << "accept" << "event Reject"
+    play << "event Reject, then accept"
     assert "<RejectedMessage>PHgvPg==</RejectedMessage>" in play.replies[-1].data.decode()
 
 

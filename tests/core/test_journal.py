@@ -38,3 +38,11 @@ def test_entry_of_a_newer_version_is_refused() -> None:
         ValueError, match=r"newer version of nexo-bridge \(entry format 4, this one knows 3\); upgrade"
     ):
         upcast(replace(OLD, format=4), (first, second))
+
+
+@pytest.mark.parametrize(("name", "added"), [("Received", {"source": None}), ("Parked", {"answered": False})])
+def test_format_2_knows_places_that_outlive_connections(name: str, added: dict[str, object]) -> None:
+    """The rest of it: a journal recorded in format 1, in tests/corpus/journals."""
+    lifted = upcast(replace(OLD, name=name))
+    assert (lifted.format, lifted.body) == (FORMAT, {**OLD.body, **added})
+    assert upcast(replace(OLD, name=name, kind="input")).body == OLD.body

@@ -529,6 +529,7 @@ def test_r3_what_is_open_on_disk_and_not_in_hand_is_not_begun_again() -> None:
 def test_r3_a_repeat_that_joins_is_acknowledged() -> None:
     play = asked()
     play >> payment(source=B, ack=3) << "accept"
+    assert play.events[-1] == "Asking"  # nothing is written of a place that does not last
 
 
 def test_r3_a_parked_exchange_that_frees_its_terminal_lets_the_next_customer_pay() -> None:

@@ -172,11 +172,15 @@ async def test_what_the_transport_refuses_is_answered_where_its_header_can_be_re
     async with door() as it:
         await it.reception.frame(HERE, pay(), refused=NotYours("No."))
         await it.reception.frame(HERE, b"<nonsense", refused=NotYours("No."))
-        first, second = it.fed
-        assert isinstance(first, Unreadable)
+        await it.reception.frame(HERE, pay().replace(b"AmountsReq", b"Amounts"), refused=NotYours("No."))
+        first, second, third = it.fed
+        assert isinstance(first, Arrived)
+        assert first.refused is not None
+        assert (first.refused.code, first.refused.text) == ("NB-105", "No.")
         assert isinstance(second, Unreadable)
-        assert (first.code, first.answerable, first.header.service_id) == ("NB-105", True, "7")
         assert (second.code, second.answerable) == ("NB-102", False)
+        assert isinstance(third, Unreadable)
+        assert (third.code, third.answerable, third.header.service_id) == ("NB-103", True, "7")
 
 
 async def test_f86_a_header_that_says_another_pair_than_the_way_it_came_is_refused() -> None:
