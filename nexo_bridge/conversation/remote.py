@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nexo_bridge.conversation.bridge import Status
+from nexo_bridge.conversation.nursery import NURSERY
 
 READY_WITHIN = 30.0
 """Seconds of real time in which the process must listen."""
@@ -43,7 +44,9 @@ class RemoteBridge:
             self._arguments += ["--kill-at", f"{doom[0]}:{doom[1]}"]
         self._log = log
         self._changed = changed
-        self._process: Process
+        self._number = 0
+        self._stdin: BinaryIO
+        self._listening: asyncio.ReadTransport
         self._reading: asyncio.Task[None]
         self.status = Status(alive=False)
         self._begun = asyncio.Event()
@@ -53,22 +56,30 @@ class RemoteBridge:
 
     async def start(self) -> None:
         """See ``Bridge``; a process that dies while starting has ended once this returns."""
-        log = await asyncio.to_thread(self._log.open, "ab")
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "nexo_bridge.conversation.victim", *self._arguments,
-                stdin=PIPE, stdout=PIPE, stderr=log,
-            )  # fmt: skip
-        finally:
-            log.close()
-        assert self._process.stdout is not None
-        self._reading = asyncio.create_task(self._read(self._process.stdout), name="victim")
+        self._stdin, said = await asyncio.to_thread(self._fork)
+        reader = asyncio.StreamReader()
+        self._listening, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), said
+        )
+        self._reading = asyncio.create_task(self._read(reader), name="victim")
         async with asyncio.timeout(READY_WITHIN):
             await self._begun.wait()
 
+    def _fork(self) -> tuple[BinaryIO, BinaryIO]:
+        """Have the process begun; our ends of its standard input and output."""
+        (its_in, our_out), (our_in, its_out) = os.pipe(), os.pipe()
+        with self._log.open("ab") as log:
+            self._number = NURSERY.fork(self._arguments, (its_in, its_out, log.fileno()))
+        os.close(its_in)
+        os.close(its_out)
+        return os.fdopen(our_out, "wb", buffering=0), os.fdopen(our_in, "rb", buffering=0)
+
     async def _read(self, stdout: asyncio.StreamReader) -> None:
-        while line := await stdout.readline():
+        while self.code is None and (line := await stdout.readline()):
             values: dict[str, Any] = json.loads(line)
+            if "code" in values:
+                self.code = values["code"]
+                continue
             if "address" in values:
                 self.address = (values["address"][0], values["address"][1])
                 continue
@@ -78,7 +89,8 @@ class RemoteBridge:
             if self.address[1]:
                 self._begun.set()
             self._changed()
-        self.code = await self._process.wait()
+        self._listening.close()
+        self._stdin.close()
         self.status = Status(alive=False, orders=self.orders, reached=self.status.reached)
         self._begun.set()
         self._changed()
@@ -102,7 +114,7 @@ class RemoteBridge:
     async def kill(self) -> None:
         """See ``Bridge``."""
         if self.code is None:
-            self._process.kill()
+            await asyncio.to_thread(NURSERY.kill, self._number)
         await self._reading
 
     async def end(self) -> None:
@@ -111,5 +123,6 @@ class RemoteBridge:
 
     def _order(self, **order: Any) -> None:
         self.orders += 1
-        if self.status.alive and self._process.stdin is not None:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        if self.status.alive:
+            with suppress(BrokenPipeError):  # it died meanwhile
+                self._stdin.write(json.dumps(order).encode() + b"\n")

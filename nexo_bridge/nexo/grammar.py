@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from lxml import etree
@@ -196,12 +197,14 @@ class Structure:
 
 
 class Grammar:
-    """All types of one schema by name, and the types of its root elements."""
+    """All types of one schema by name, and the types of its root elements; whole once made: threads may share it."""
 
     def __init__(self, xsd: bytes) -> None:
         schema = etree.fromstring(xsd)
         self._simple = {str(node.get("name")): node for node in schema.iterchildren(f"{_XS}simpleType")}
         self._read: dict[str, Simple] = {}
+        for name in self._simple:
+            self.simple(name)
         self.structures = {
             str(node.get("name")): self._structure(node) for node in schema.iterchildren(f"{_XS}complexType")
         }
@@ -253,3 +256,9 @@ class Grammar:
             least=least,
             most=None if most == "unbounded" else int(most),
         )
+
+
+@lru_cache(maxsize=4)
+def grammar_of(xsd: bytes) -> Grammar:
+    """The grammar in that schema, read once: that takes longer than to compile the schema."""
+    return Grammar(xsd)

@@ -11,7 +11,7 @@ from nexo_bridge.errors import Violation
 from nexo_bridge.nexo.document import Document, line_of
 from nexo_bridge.nexo.elements import VERSIONS, Version
 from nexo_bridge.nexo.explain import RULES, explain
-from nexo_bridge.nexo.grammar import Grammar
+from nexo_bridge.nexo.grammar import grammar_of
 
 
 class Schemas:
@@ -25,7 +25,7 @@ class Schemas:
         self._schemas = {
             version: etree.XMLSchema(etree.fromstring(xsd_bytes[version])) for version in VERSIONS
         }
-        self._grammars = {version: Grammar(xsd_bytes[version]) for version in VERSIONS}
+        self._grammars = {version: grammar_of(xsd_bytes[version]) for version in VERSIONS}
 
     def validate(self, document: Document, version: Version) -> tuple[Violation, ...]:
         """Every fault of ``document`` by the schema of ``version``; empty if it is valid."""
