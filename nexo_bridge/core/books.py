@@ -126,7 +126,7 @@ class Books:
     def reset(self) -> Waiting:
         """Forget what the journal knows better; claims stay, because their look-ups still come back."""
         waiting = Waiting(
-            {course.id: course.sources for course in self.courses.values() if course.sources}, self.wishes
+            {name: course.sources for name, course in self.courses.items() if course.sources}, self.wishes
         )
         self.courses.clear()
         self.sessions.clear()

@@ -209,7 +209,7 @@ class Bridge:
                 return
             if event.present:
                 yield from twin.join(stamp, event.source, journal=not self._books.broken)
-            yield from _accepted(claim, twin.id)
+            yield from _accepted(claim, twin.exchange.id)
         elif self._books.broken:
             yield from self._turn_away(stamp, claim, of_refusal(sameness.mismatch(claim)))
         else:

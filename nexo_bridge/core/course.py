@@ -32,7 +32,7 @@ from nexo_bridge.core.belief import (
 )
 from nexo_bridge.core.calls import Purpose, UnderWay
 from nexo_bridge.core.decisions import Decision, Refs
-from nexo_bridge.core.exchange import Exchange, advance, ends
+from nexo_bridge.core.exchange import Exchange, advance, ends, facts_of
 from nexo_bridge.core.journal import Stamp
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.screens import Screens
@@ -296,14 +296,11 @@ class Course:
     def _look_later(self, stamp: Stamp, pause: float | None = None) -> WakeAt:
         if pause is None:
             pause = self._pace.next(LONGEST_PARKED_PAUSE if self.exchange.parked else LONGEST_PAUSE)
-            pause = max(pause, self._watchdog())
+            pressing = self._unnamed or self.exchange.wished or self.exchange.parked or self._hinted
+            terminal = self.policy.terminals.get(self.exchange.received.poi_id)
+            if terminal is not None and not pressing:  # looks leave it to the terminal's events
+                pause = max(pause, terminal.watchdog)
         return WakeAt(stamp.wall + max(pause, 0.0), self.exchange.id, "look")
-
-    def _watchdog(self) -> float:
-        """Seconds for which looks leave it to the terminal's events, counted from the last of them."""
-        terminal = self.policy.terminals.get(self.exchange.received.poi_id)
-        pressing = self._unnamed or self.exchange.wished or self.exchange.parked or self._hinted
-        return 0.0 if terminal is None or pressing else terminal.watchdog
 
     # -- fencing -------------------------------------------------------------------------------------------------
 
@@ -370,8 +367,8 @@ class Course:
     def _park(self, stamp: Stamp) -> Iterator[Command]:
         if self.exchange.parked:
             return
-        on_unknown = self.policy.sale(self.exchange.received.sale_id).on_unknown
-        provisional = bool(self.sources) and on_unknown == "answer"
+        policy = self.policy.sale(self.exchange.received.sale_id)
+        provisional = bool(self.sources) and policy.on_unknown == "answer"
         yield self._decide(stamp, did.Parked(answered=provisional and self.exchange.owed is not None))
         yield Raise(self.exchange.id, "PARKED", "the time to answer passed and the outcome is unknown")
         if not self.sources:
@@ -425,8 +422,8 @@ class Course:
         if source in self.sources:
             self.sources.remove(source)
         self.sources.append(source)
-        owed = self.exchange.owed
-        if journal and source.lasts and (owed is None or owed.address != source.address):
+        known = self.exchange.owed is not None and self.exchange.owed.address == source.address
+        if journal and source.lasts and not known:
             yield self._decide(stamp, did.Joined(source=source))
 
     def delivered(self, stamp: Stamp) -> Iterator[Command]:
@@ -467,11 +464,6 @@ class Course:
             yield from self._warn("DISCREPANCY", against[1])
 
     @property
-    def id(self) -> str:
-        """Id of the exchange."""
-        return self.exchange.id
-
-    @property
     def over(self) -> bool:
         """Settled, and nothing under way that could still be worth hearing."""
         return not (self.exchange.unresolved or self._calls or self._unwritten or self._watching)
@@ -505,15 +497,4 @@ class Course:
             yield Raise(self.exchange.id, alarm, text)
 
     def _facts(self, stamp: Stamp) -> Facts:
-        asking = self.exchange.asking
-        return Facts(
-            now=stamp.wall,
-            reference=self.policy.reference(self.exchange.id),
-            policy=self.policy,
-            terminal=self.policy.terminals.get(self.exchange.received.poi_id),
-            session=self.session,
-            key=asking.key if asking else "",
-            wished=self.exchange.wanted_by,
-            asked=(asking.amount, asking.currency) if asking else None,
-            operation=asking.operation if asking else "",
-        )
+        return facts_of(self.exchange, self.policy, self.session, stamp.wall)

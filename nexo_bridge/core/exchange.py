@@ -23,11 +23,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
+from nexo_bridge.categories.plan import Facts, Session
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core.decisions import Decision
 from nexo_bridge.core.journal import History, Json
 from nexo_bridge.core.source import Source
 from nexo_bridge.nexo.messages import Message
+from nexo_bridge.policy import Policy
 
 
 class State(Enum):
@@ -179,6 +181,22 @@ def ends(exchange: Exchange, decision: Decision) -> bool:
             return exchange.owed is not None
         case _:
             return False
+
+
+def facts_of(exchange: Exchange, policy: Policy, session: Session | None, now: float) -> Facts:
+    """What its category may know when it composes what people and the POS are told."""
+    asking = exchange.asking
+    return Facts(
+        now=now,
+        reference=policy.reference(exchange.id),
+        policy=policy,
+        terminal=policy.terminals.get(exchange.received.poi_id),
+        session=session,
+        key=asking.key if asking else "",
+        wished=exchange.wanted_by,
+        asked=(asking.amount, asking.currency) if asking else None,
+        operation=asking.operation if asking else "",
+    )
 
 
 def fold(history: History) -> Exchange:
