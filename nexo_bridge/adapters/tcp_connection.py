@@ -14,9 +14,11 @@ work is held back by TCP itself, and never more than 1 KiB of a refused message 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -26,6 +28,8 @@ from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Source
+from nexo_bridge.errors import NotXml, Refusal
+from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.framing import Frame, FrameFault, Framer, frame
 from nexo_bridge.redaction import mask_free_text, printable
 
@@ -192,7 +196,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._handed += 1
                 self._framed = event.framed
                 self._owed += _wants_answer(event.data)
-                await self._intake.frame(self.source, event.data)
+                source = replace(self.source, form=event.form)
+                await self._intake.frame(source, event.data, refused=self._refused(event.form))
             elif isinstance(event, FrameFault):
                 self._began = None
                 await self._fault(event)
@@ -205,6 +210,21 @@ class Connection(asyncio.BufferedProtocol):
         if not self._handed:
             return 0.0
         return self._settings.half_closed_timeout if self._peer_ended and self._owed > 0 else _LAST_WORDS
+
+    def _refused(self, form: Form) -> Refusal | None:
+        """Why a message in ``form`` is not taken here (H24)."""
+        if form == "xml" or self._settings.json_form:
+            return None
+        refusal = NotXml("JSON is not enabled on this listener")
+        self._notices.warn(
+            "bad_frame",
+            connection=self.source.connection,
+            peer=self.address,
+            code=refusal.code,
+            reason=refusal.text,
+            protocol="JSON",
+        )
+        return refusal
 
     async def _more(self) -> None:
         """Wait for bytes, the end, or the deadline of what is going on, which ends reading."""
@@ -247,7 +267,8 @@ class Connection(asyncio.BufferedProtocol):
             self._framed = fault.framed
             self._handed += 1
             self._owed += _wants_answer(fault.start)
-            await self._intake.fault(self.source, fault.refusal, fault.start)
+            source = replace(self.source, form=fault.form)
+            await self._intake.fault(source, fault.refusal, fault.start)
         elif fault.protocol == "HTTP" and self.is_open:
             body = fault.refusal.text.encode() + b".\n"
             self._transport.write(
@@ -295,23 +316,27 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
 
+_REQUEST = re.compile(rb'<SaleToPOIRequest|"SaleToPOIRequest"|"MessageType"\s*:\s*"Request"')
+_RESPONSE = re.compile(rb'<SaleToPOIResponse|"SaleToPOIResponse"|"MessageType"\s*:\s*"Response"')
+_REJECTED = re.compile(rb'(?:<RejectedMessage>|"RejectedMessage"\s*:\s*")([A-Za-z0-9+/=]*)')
+_UNANSWERED = re.compile(rb'[<"](?:AbortRequest|EventNotification)\b')
+
+
 def _wants_answer(data: bytes) -> bool:
     """Whether the sender of ``data`` waits for a response: requests do, except Abort and events.
 
     A guess from the first bytes, and no rule rests on it: it only says how long a half-closed connection is kept.
     """
     start = data[:2048]
-    return b"<SaleToPOIRequest" in start and not any(
-        body in start for body in (b"<AbortRequest", b"<EventNotification")
-    )
+    return bool(_REQUEST.search(start)) and not _UNANSWERED.search(start)
 
 
 def _is_answer(data: bytes) -> bool:
     """Whether somebody stops waiting for ``data``: a response, or the ``Reject`` of a request. A guess too."""
-    if b"<SaleToPOIResponse" in data[:2048]:
+    if _RESPONSE.search(data[:2048]):
         return True
-    _, rejects, rest = data.partition(b"<RejectedMessage>")
-    return bool(rejects) and _wants_answer(b64decode(rest.partition(b"<")[0]))
+    rejected = _REJECTED.search(data)
+    return rejected is not None and _wants_answer(b64decode(rejected[1]))
 
 
 def _keep_alive(connection: socket.socket, idle: int) -> None:

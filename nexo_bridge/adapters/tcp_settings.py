@@ -23,6 +23,11 @@ class TcpListen(BaseModel):
     port: int = Field(
         ge=0, le=65535, description="Port to listen on; 0 takes a free one, named in the ready line."
     )
+    json_form: bool = Field(
+        default=False,
+        alias="json",
+        description="Whether messages in the JSON form are taken too, framed or bare; else they are refused.",
+    )
     max_frame: int = Field(
         default=MAX_FRAME,
         ge=1024,

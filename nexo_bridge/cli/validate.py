@@ -21,6 +21,7 @@ from typing import Any
 from nexo_bridge.errors import NotXml, SchemaViolations, Violation
 from nexo_bridge.nexo import codec, rules
 from nexo_bridge.nexo.elements import VERSIONS, Version
+from nexo_bridge.nexo.form import form_of
 from nexo_bridge.nexo.framing import LARGEST_CAP, Frame, Framer
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.redaction import Secret, printable
@@ -62,7 +63,7 @@ class Verdict:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="an XML or framed message; - is standard input"
+        "files", nargs="+", metavar="FILE", help="an XML, JSON or framed message; - is standard input"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON array")
 
@@ -91,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
-    """The verdict on each message of ``data``: one for XML, one for each frame if it begins with a length."""
+    """The verdict on each message of ``data``: one for XML or JSON, one for each frame if it begins with a length."""
     if not data or data[0] in _STARTS_OF_TEXT:
         yield _judge_message(name, data, schemas, framed=False)
         return
@@ -111,15 +112,16 @@ def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
 
 def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) -> Verdict:
     try:
-        document = codec.parse(data)
+        document = codec.parse(data, form := form_of(data))
     except NotXml as fault:
-        return Verdict(name, None, (_unreadable("NOT-XML", fault.text),), None, framed)
+        rule = "NOT-XML" if form == "xml" else "NOT-JSON"
+        return Verdict(name, None, (_unreadable(rule, fault.text),), None, framed)
     envelope = document.envelope
     declared = envelope.header.get("ProtocolVersion") if envelope else None
     candidates = [version for version in VERSIONS if version == declared] or VERSIONS
     judged = [(version, _violations(document, version, schemas)) for version in candidates]
     version, found = min(judged, key=lambda one: sum(map(_by_schema, one[1])))
-    return Verdict(name, version, found, document, framed)
+    return Verdict(name, version, found, document.in_version(version), framed)
 
 
 def _violations(document: codec.Document, version: Version, schemas: Schemas) -> tuple[Violation, ...]:
@@ -129,13 +131,13 @@ def _violations(document: codec.Document, version: Version, schemas: Schemas) ->
         found = refusal.violations
         if document.envelope is not None:
             known = {one.path for one in found}
-            header = rules.header_violations(document.envelope, document.line)
+            header = map(document.located, rules.header_violations(document.envelope, document.line))
             found += tuple(one for one in header if one.path not in known)
     return tuple(sorted(found, key=lambda one: (one.warning, one.line)))
 
 
 def _by_schema(violation: Violation) -> bool:
-    return violation.rule.startswith("XSD-")
+    return violation.rule.startswith(("XSD-", "JSON-"))
 
 
 def _seal(clear: str) -> Secret:

@@ -1,8 +1,8 @@
 """Bytes of a connection in, whole messages out. No I/O and no clock.
 
 Rule 1. A message is preceded by its length: four bytes, most significant first, not counting themselves.
-Rule 2. A message whose first byte is ``<``, white space or a byte order mark has no length before it. It
-        ends with the end tag of its root element, and is answered without a length too.
+Rule 2. A message whose first byte is ``<``, ``{``, white space or a byte order mark has no length before it. It
+        ends with the end tag of its root element, or with its object, and is answered without a length too.
 Rule 3. The two never collide: a length that begins with one of those bytes would be far above any cap we
         allow, and so would be the first four bytes of HTTP, TLS, ZVT and the others that reach a wrong port.
 Rule 4. The same bytes give the same events, whatever pieces they arrive in. So a fault that ends the
@@ -20,6 +20,8 @@ from typing import Final
 
 from nexo_bridge.errors import FrameTooLarge, NotXml, Refusal
 from nexo_bridge.nexo.document_end import DocumentEnd
+from nexo_bridge.nexo.form import BOM, Form, form_of
+from nexo_bridge.nexo.json_end import JsonEnd
 
 MAX_FRAME: Final = 1 << 20
 """Default cap, in bytes, on one message: receipts and signatures are a few ten kB, so this is generous."""
@@ -32,7 +34,6 @@ QUOTED: Final = 1024
 
 _HEADER = 4
 _PROXY_2 = b"\r\n\r\n\x00\r\nQUIT\n"
-_BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _HTTP = frozenset(b"GET ,POST,PUT ,HEAD,DELE,OPTI,PATC,CONN,TRAC,PRI ".split(b","))
 
@@ -42,12 +43,14 @@ class Frame:
     """One whole message.
 
     Attributes:
-        data: the message without its length; not yet known to be XML.
+        data: the message without its length; not yet known to be well formed.
         framed: it had a length before it, so its answer gets one.
+        form: by how it begins.
     """
 
     data: bytes
     framed: bool
+    form: Form = "xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class FrameFault:
         framed: how the sender would read an answer.
         protocol: the other protocol it looks like, in words; empty when it looks like nexo.
         answerable: an Event Reject is worth sending. False for peers that speak something else altogether.
+        form: of that Event, by how the refused message begins.
     """
 
     refusal: Refusal
@@ -69,6 +73,7 @@ class FrameFault:
     framed: bool = True
     protocol: str = ""
     answerable: bool = True
+    form: Form = "xml"
 
 
 class Framer:
@@ -89,7 +94,7 @@ class Framer:
         self._max = max_size
         self._buffer = bytearray()
         self._ended = False
-        self._document: DocumentEnd | None = None
+        self._document: DocumentEnd | JsonEnd | None = None
         self._fatal: FrameFault | None = None
         self._dead = False
 
@@ -141,12 +146,13 @@ class Framer:
             return None
         if self._buffer.startswith(_PROXY_2):
             return self._fail(_stranger("PROXY protocol"))
-        if self._buffer.startswith((b"<", _BOM[:1])):
-            self._document = DocumentEnd()
-            return self._unframed(self._document)
-        if self._buffer.startswith(b"{"):
-            return self._fail(_json(b"", framed=False))
-        return self._framed()
+        if not self._buffer.startswith((b"<", b"{", BOM[:1])):
+            return self._framed()
+        if len(self._buffer) <= len(BOM) and BOM.startswith(self._buffer) and not self._ended:
+            return None
+        json = self._buffer.removeprefix(BOM).startswith(b"{")
+        self._document = JsonEnd() if json else DocumentEnd()
+        return self._unframed(self._document)
 
     def _at_start(self) -> bool:
         """Skip white space between messages, which means nothing unless a PROXY protocol signature opens so.
@@ -175,18 +181,16 @@ class Framer:
             return self._cut(framed=True)
         data = bytes(self._buffer[_HEADER : _HEADER + size])
         del self._buffer[: _HEADER + size]
-        if data.lstrip(_BLANK).startswith(b"{"):
-            return _json(data[:QUOTED], framed=True)
-        return Frame(data, framed=True)
+        return Frame(data, framed=True, form=form_of(data))
 
-    def _unframed(self, document: DocumentEnd) -> Frame | FrameFault | None:
+    def _unframed(self, document: DocumentEnd | JsonEnd) -> Frame | FrameFault | None:
         over = len(self._buffer) > self._max
         found = document.find(self._buffer[: self._max] if over else self._buffer)
         if isinstance(found, int):
             data = bytes(self._buffer[:found])
             del self._buffer[:found]
             self._document = None
-            return Frame(data, framed=False)
+            return Frame(data, framed=False, form=form_of(data))
         if found:
             return self._fail(FrameFault(NotXml(found), b"", survives=False, framed=False))
         if over:
@@ -224,17 +228,12 @@ class Framer:
         start = bytes(self._buffer[:QUOTED])
         self._dead = True
         self._buffer.clear()
-        return replace(fault, start=start)
+        return replace(fault, start=start, form=form_of(start))
 
 
 def frame(data: bytes, framed: bool = True) -> bytes:
     """``data`` as it goes onto the wire: behind its length, or bare for a peer that sent its request bare."""
     return len(data).to_bytes(_HEADER) + data if framed else data
-
-
-def _json(start: bytes, *, framed: bool) -> FrameFault:
-    refusal = NotXml("JSON is not enabled on this listener")
-    return FrameFault(refusal, start, survives=framed, framed=framed, protocol="JSON")
 
 
 def _stranger(protocol: str) -> FrameFault:

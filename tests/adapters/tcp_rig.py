@@ -38,10 +38,12 @@ class Recorder:
     frames: asyncio.Queue[tuple[Source, bytes]] = field(default_factory=asyncio.Queue)
     faults: asyncio.Queue[Fault] = field(default_factory=asyncio.Queue)
     ends: asyncio.Queue[Source] = field(default_factory=asyncio.Queue)
+    refused: list[Refusal | None] = field(default_factory=list)
     on_frame: Callable[[Source, bytes], Awaitable[object]] | None = None
     on_fault: Callable[[Source], Awaitable[object]] | None = None
 
-    async def frame(self, source: Source, data: bytes, **_: Any) -> None:
+    async def frame(self, source: Source, data: bytes, *, refused: Refusal | None = None, **_: Any) -> None:
+        self.refused.append(refused)
         self.frames.put_nowait((source, data))
         if self.on_frame is not None:
             await self.on_frame(source, data)

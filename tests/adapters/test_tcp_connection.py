@@ -11,6 +11,9 @@ from nexo_bridge.errors import FrameTooLarge, NotXml
 from nexo_bridge.nexo.framing import frame
 from tests.adapters.tcp_rig import listening, request, response
 
+JSON = b'{"SaleToPOIRequest": {"MessageHeader": {"MessageType": "Request"}, "PaymentRequest": {}}}'
+JSON_BARE = b'{"MessageHeader": {"MessageType": "Request"}, "PaymentRequest": {}}'
+
 
 async def test_frames_come_out_in_order_and_answers_go_back_in_kind() -> None:
     async with listening() as rig:
@@ -339,13 +342,91 @@ async def test_h24_h28_other_protocols_are_named_in_the_log_and_closed_politely(
         assert rig.intake.frames.empty()
 
 
-async def test_json_is_refused_by_name_and_the_connection_stays() -> None:
+async def test_h24_json_that_is_not_enabled_is_named_and_the_connection_stays() -> None:
     async with listening() as rig:
         peer = await rig.connect()
-        await peer.send(frame(b'{"SaleToPOIRequest": {}}') + frame(request()))
+        with capture_logs() as records:
+            await peer.send(frame(JSON) + JSON_BARE + frame(request()))
+            for data, form in ((JSON, "json"), (JSON_BARE, "json-bare"), (request(), "xml")):
+                source, came = await rig.intake.frames.get()
+                assert (came, source.form) == (data, form)
+        assert [getattr(one, "text", None) for one in rig.intake.refused] == [
+            "JSON is not enabled on this listener",
+            "JSON is not enabled on this listener",
+            None,
+        ]
+        assert {(record["event"], record["protocol"]) for record in records} == {("bad_frame", "JSON")}
+
+
+async def test_json_comes_framed_or_bare_and_is_answered_alike() -> None:
+    async with listening(json=True) as rig:
+
+        async def answer(source: Source, data: bytes) -> None:
+            assert await rig.listener.write(source, data)
+
+        rig.intake.on_frame = answer
+        peer = await rig.connect()
+        for data in (frame(JSON), JSON_BARE, JSON, frame(request())):
+            await peer.send(data)
+            assert await peer.reader.readexactly(len(data)) == data
+        assert rig.intake.refused == [None] * 4
+
+
+async def test_a_fault_in_json_is_answered_in_json() -> None:
+    async with listening(json=True) as rig:
+        peer = await rig.connect()
+        await peer.send(JSON_BARE[:-1])
+        peer.writer.write_eof()
         fault = await rig.intake.faults.get()
-        assert fault.refusal.text == "JSON is not enabled on this listener"
-        assert (await rig.intake.frames.get())[1] == request()
+        assert (fault.source.form, fault.start) == ("json-bare", JSON_BARE[:-1])
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (JSON, b'{"SaleToPOIResponse":{"MessageHeader":{"MessageType":"Response"}}}'),
+        (JSON_BARE, b'{"MessageHeader":{"MessageType":"Response"}}'),
+    ],
+)
+async def test_f16_a_half_closed_peer_that_speaks_json_gets_its_answer_then_the_end(
+    asked: bytes, answered: bytes
+) -> None:
+    async with listening(json=True, half_closed_timeout=150) as rig:
+        peer = await rig.connect()
+        await peer.send(asked)
+        peer.writer.write_eof()
+        source, _ = await rig.intake.frames.get()
+        await rig.timer.waits(150)
+        assert await rig.listener.write(source, answered)
+        assert await peer.reader.read() == answered
+
+
+async def test_f16_nor_kept_waiting_once_its_request_in_json_was_rejected() -> None:
+    rejected = (
+        b'{"SaleToPOIRequest":{"MessageHeader":{"MessageType":"Notification"},'
+        b'"EventNotification":{"RejectedMessage":"%s"}}}'
+    )
+    async with listening(json=True, half_closed_timeout=150) as rig:
+        peer = await rig.connect()
+        await peer.send(JSON + JSON[:-1])
+        peer.writer.write_eof()
+        source, _ = await rig.intake.frames.get()
+        fault = await rig.intake.faults.get()
+        for start in (fault.start, JSON):
+            await rig.timer.waits(150)
+            assert await rig.listener.write(source, rejected % b64encode(start))
+        assert await peer.reader.read() == rejected % b64encode(fault.start) + rejected % b64encode(JSON)
+
+
+async def test_a_peer_that_speaks_json_and_is_owed_nothing_is_let_go_soon_after_it_ends() -> None:
+    async with listening(json=True, half_closed_timeout=150) as rig:
+        peer = await rig.connect()
+        await peer.send(b'{"MessageHeader": {"MessageType": "Request"}, "AbortRequest": {}}')
+        peer.writer.write_eof()
+        await rig.intake.frames.get()
+        await rig.timer.waits(1.0)
+        rig.timer.advance(1.0)
+        assert await peer.reader.read() == b""
 
 
 async def test_an_intake_that_fails_costs_its_own_connection_only() -> None:

@@ -13,7 +13,9 @@ import pytest
 
 from nexo_bridge.cli import main
 from nexo_bridge.nexo.elements import VERSIONS
+from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.framing import frame
+from nexo_bridge.nexo.json_form import in_form
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 CARD = CORPUS / "3.1" / "payment-request-card.xml"
@@ -175,7 +177,7 @@ def test_all_faults_of_a_bad_file_are_listed(program: Program) -> None:
         (b"", 0, "empty"),
         (b"<SaleToPOIRequest>\n<MessageHeader>\n</SaleToPOIRequest>", 3, "end tag"),
         (b"<Invoice/>", 0, "Invoice"),
-        (b'{"SaleToPOIRequest": {}}', 0, "JSON"),
+        (b"[]", 0, "JSON"),
         (b"<?xml version='1.0'?>\n<!DOCTYPE x><SaleToPOIRequest/>", 2, "DOCTYPE"),
         ("<SaleToPOIRequest/>".encode("utf-16"), 0, "UTF-8"),
         (b"<SaleToPOIRequest/><SaleToPOIRequest/>", 1, "root"),
@@ -193,6 +195,45 @@ def test_what_is_no_nexo_document_is_named(program: Program, data: bytes, line: 
     code, text = program.text(program.file(data))
     assert code == 1
     assert f"  line {line or '?'} " in text
+
+
+def test_json_is_judged_by_the_same_rules_and_named_by_its_own_paths(program: Program) -> None:
+    forms: tuple[Form, Form] = ("json", "json-bare")
+    for form, root in zip(forms, ("$.SaleToPOIRequest", "$"), strict=True):
+        good = in_form(CARD.read_bytes(), form)
+        assert program.text(program.file(good, "good.json")) == (
+            0,
+            f"{program.folder}/good.json: valid by version 3.1\n",
+        )
+        bad = good.replace(b'"EUR"', b'"XXZ","Foo":1').replace(b'"KASSE-01"', b'"KASSE-01 "')
+        code, (verdict,) = program.json(program.file(bad, "bad.json"))
+        assert code == 1
+        at = f"{root}.PaymentRequest.PaymentTransaction.AmountsReq"
+        assert [(one["rule"], one["path"]) for one in verdict["faults"]] == [
+            ("JSON-MEMBER-UNKNOWN", f"{at}.Foo"),
+        ]
+        assert [(one["rule"], one["path"]) for one in verdict["warnings"]] == [
+            ("NX-019", f"{root}.MessageHeader.SaleID"),
+        ]
+        assert f"at        {at}.Foo" in program.text(program.file(bad, "bad.json"))[1]
+        framed = program.file(frame(good) + frame(bad), "frames.bin")
+        assert [one["valid"] for one in program.json(framed)[1]] == [True, False]
+
+
+def test_every_sample_is_valid_in_json_too(program: Program) -> None:
+    names = [
+        program.file(in_form(path.read_bytes(), "json"), f"{version}-{path.stem}.json")
+        for version in VERSIONS
+        for path in sorted((CORPUS / version).glob("*.xml"))
+    ]
+    assert program.text(*names)[0] == 0
+
+
+def test_what_is_no_json_is_named(program: Program) -> None:
+    code, (verdict,) = program.json(program.file(b'{"SaleToPOIRequest":\n {"a": NaN}}'))
+    assert code == 1
+    assert verdict["faults"][0]["rule"] == "NOT-JSON"
+    assert program.json(program.file(b'{"SaleToPOIRequest": {}}'))[1][0]["version"] == "3.1"
 
 
 def test_framed_messages_are_recognised(program: Program) -> None:

@@ -384,13 +384,3 @@ async def test_h24_h28_another_protocol_is_sent_away_politely(
         assert "wrong_protocol" in shown.out + shown.err
         assert "c2VjcmV0" not in shown.out + shown.err
         await clean(it, till)
-
-
-async def test_h24_json_is_named(tmp_path: Path) -> None:
-    async with stage(tmp_path) as it:
-        till = await it.logged_in()
-        json = b'{"SaleToPOIRequest":{"MessageHeader":{}}}'
-        answer = await till.ask(json)
-        is_reject(answer, json)
-        assert "JSON is not enabled" in answer.said
-        await clean(it, till)

@@ -33,7 +33,7 @@ def only_fault(stream: bytes, *, max_size: int = 2000) -> FrameFault:
 def flat(seen: list[Frame | FrameFault]) -> list[tuple[object, ...]]:
     """Comparable by value: refusals are exceptions, which compare by identity."""
     return [
-        (event.data, event.framed)
+        (event.data, event.framed, event.form)
         if isinstance(event, Frame)
         else (
             type(event.refusal),
@@ -42,6 +42,7 @@ def flat(seen: list[Frame | FrameFault]) -> list[tuple[object, ...]]:
             event.survives,
             event.framed,
             event.protocol,
+            event.form,
         )
         for event in seen
     ]
@@ -106,7 +107,7 @@ def test_exactly_the_cap_passes_framed_and_bare() -> None:
     assert isinstance(only_fault(message, max_size=len(message) - 1).refusal, FrameTooLarge)
 
 
-@pytest.mark.parametrize(("stream", "limit"), [(b"\x7f\xff\xff\xff", 4), (b"<a>", 3000)])
+@pytest.mark.parametrize(("stream", "limit"), [(b"\x7f\xff\xff\xff", 4), (b"<a>", 3000), (b"{", 3000)])
 def test_never_more_than_one_kib_is_taken_beyond_the_cap(stream: bytes, limit: int) -> None:
     """A reader asks ``room`` before each read: header + 1 KiB at most, or cap + 1 KiB of a bare message."""
     taken = 0
@@ -206,17 +207,40 @@ def test_h24_h28_other_protocols_are_named(stream: bytes, protocol: str) -> None
     assert flat(events([bytes([byte]) for byte in stream])) == flat([fault])
 
 
-def test_json_is_refused_by_name_and_survived_when_its_length_is_known() -> None:
-    message = b' {"SaleToPOIRequest": {}}'
-    framed, after = events([frame(message) + frame(LOGIN)])
-    assert isinstance(framed, FrameFault)
-    assert (framed.survives, framed.protocol, framed.answerable) == (True, "JSON", True)
-    assert framed.refusal.text == "JSON is not enabled on this listener"
-    assert framed.start == message
-    assert after == Frame(LOGIN, framed=True)
-    bare = only_fault(message.strip() + LOGIN)
-    assert (bare.survives, bare.protocol, bare.framed) == (False, "JSON", False)
-    assert bare.refusal.text == "JSON is not enabled on this listener"
+JSON = b'{"SaleToPOIRequest": {"a": "}"}}'
+BARE = b'{"MessageHeader": {}}'
+
+
+def test_json_is_a_message_with_its_length_or_without_and_tells_its_form() -> None:
+    stream = frame(b" " + JSON) + JSON + LOGIN + b"\n" + BARE + JSON + frame(BARE) + b"\xef\xbb\xbf" + JSON
+    wanted = [
+        Frame(b" " + JSON, framed=True, form="json"),
+        Frame(JSON, framed=False, form="json"),
+        Frame(LOGIN, framed=False, form="xml"),
+        Frame(BARE, framed=False, form="json-bare"),
+        Frame(JSON, framed=False, form="json"),
+        Frame(BARE, framed=True, form="json-bare"),
+        Frame(b"\xef\xbb\xbf" + JSON, framed=False, form="json"),
+    ]
+    assert events([stream]) == wanted
+    assert events([bytes([byte]) for byte in stream]) == wanted
+
+
+def test_a_fault_tells_the_form_of_what_was_refused() -> None:
+    cut = only_fault(BARE[:-1])
+    assert (cut.form, cut.framed, cut.survives, cut.start) == ("json-bare", False, False, BARE[:-1])
+    bare = only_fault(JSON + BARE, max_size=len(JSON) - 1)
+    assert isinstance(bare.refusal, FrameTooLarge)
+    assert (bare.form, bare.framed) == ("json", False)
+    framed = only_fault(frame(JSON), max_size=len(JSON) - 1)
+    assert (framed.form, framed.framed) == ("json", True)
+    assert only_fault(frame(LOGIN), max_size=9).form == "xml"
+
+
+def test_a_mark_alone_is_waited_for_and_then_cut() -> None:
+    for mark in (b"\xef", b"\xef\xbb", b"\xef\xbb\xbf"):
+        assert events([mark], end=False) == []
+        assert "cut off" in only_fault(mark).refusal.text
 
 
 @pytest.mark.parametrize(
@@ -247,7 +271,7 @@ def test_a_cap_must_leave_lengths_apart_from_other_protocols() -> None:
 
 
 PIECES = st.sampled_from([
-    frame(LOGIN), LOGIN, b"\r\n", b" ", b"\r\n\r\n\x00\r\nQUIT\n", frame(b""), frame(b"{}"), b"{",
+    frame(LOGIN), LOGIN, b"\r\n", b" ", b"\r\n\r\n\x00\r\nQUIT\n", frame(b""), frame(b"{}"), b"{", b"}", b'"',
     b"<a>", b"</a>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"\xef\xbb\xbf", b"GET /", b"\x00", b"\x16\x03",
     b"x" * 40, frame(b"y" * 50),
 ])  # fmt: skip

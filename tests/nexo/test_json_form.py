@@ -14,13 +14,13 @@ from nexo_bridge.errors import NotXml, SchemaViolations, Violation
 from nexo_bridge.nexo import codec, json_form
 from nexo_bridge.nexo import messages as nexo
 from nexo_bridge.nexo.document import Document
-from nexo_bridge.nexo.elements import VERSIONS, Element, Version, slots
+from nexo_bridge.nexo.elements import VERSIONS, Element, Place, Version, slots
 from nexo_bridge.nexo.explain import MAX_VIOLATIONS
 from nexo_bridge.nexo.form import Form, form_of
 from nexo_bridge.nexo.messages import BODIES, ContentInformation, Message
 from nexo_bridge.redaction import Secret
 from tests.nexo.building import STRUCTURES, containing, structures
-from tests.nexo.corpus import SAMPLES, sample, schemas, seal
+from tests.nexo.corpus import ROOT, SAMPLES, sample, schemas, seal
 from tests.nexo.strategies import whole_messages
 
 FORMS: tuple[Form, ...] = ("json", "json-bare")
@@ -485,6 +485,23 @@ def test_a_violation_of_another_document_is_left_as_it_is() -> None:
     for path in ("/SaleToPOIResponse", "/SaleToPOIRequest/Foo", "/SaleToPOIRequest/PaymentRequest[2]"):
         violation = Violation("NX-001", 0, path, "a", "b", "c")
         assert document.located(violation) == violation
+
+
+def test_the_page_tells_what_is_so() -> None:
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    example = page.partition("```json")[2].partition("```")[0]
+    assert read(json.loads(example, parse_float=float)).body_name == "PaymentRequest"
+    texts = {
+        slot.wire
+        for cls in vars(nexo).values()
+        if isinstance(cls, type) and issubclass(cls, Element) and cls is not Element
+        for slot in slots(cls)
+        if slot.place in (Place.TEXT, Place.TEXT_IN_30)
+    }
+    assert len(texts) > 5
+    assert {name for name in texts if f"`{name}`" in page} == texts
+    for rule in json_form.RULES:
+        assert f"### {rule}\n" in (ROOT / "docs" / "nexo-rules.md").read_text(encoding="utf-8")
 
 
 def test_rules_have_words() -> None:
