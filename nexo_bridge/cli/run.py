@@ -17,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Exit code 0: drained and stopped; 75: the journal is held by another or cannot be opened; 78: a setting."""
-    from nexo_bridge.runtime import daemon
-
     try:
         settings = load_settings(arguments.config)
     except ConfigurationError as mistake:
         print(mistake, file=sys.stderr)
-        return daemon.WRONG_CONFIGURATION
+        return 78
+    from nexo_bridge.runtime import daemon  # loaded for a configuration that is good only: it takes its time
+
     configure_logging(settings.log.format, settings.log.level)
     install_hooks()
     return daemon.run(settings, read_again=lambda: load_settings(arguments.config))

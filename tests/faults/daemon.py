@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.runtime.daemon import WRONG_CONFIGURATION, run
+from nexo_bridge.runtime.settings import load_settings
 from nexo_bridge.sandbox.server import Options, Sandbox
 from tests.faults import words
 from tests.faults.words import Answer
@@ -164,6 +167,20 @@ async def command(*words_: str, cwd: Path, **changes: str) -> tuple[int, bytes, 
         out, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out, errors
+
+
+def begin(config: Path) -> int:
+    """What ``nexo-bridge run`` does, but for its logging, in this process: for a start that is refused. The exit code.
+
+    A process of its own spends a second on loading what is loaded here. That the command itself ends so, with these
+    codes and one line, is proved once for each code by ``tests/runtime/test_daemon.py`` and ``tests/faults``.
+    """
+    try:
+        settings = load_settings(config)
+    except ConfigurationError as mistake:
+        sys.stderr.write(f"{mistake}\n")
+        return WRONG_CONFIGURATION
+    return run(settings)
 
 
 @dataclass(frozen=True)

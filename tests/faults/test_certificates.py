@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.daemon import daemon, site
+from tests.faults.daemon import begin, daemon, site
 from tests.faults.stage import POIID, stage
 
 NOW = datetime.now(UTC)
@@ -59,22 +59,40 @@ SPOILS: tuple[Callable[[Path], str], ...] = (
 )
 
 
-async def test_f33_h38_what_a_person_must_mend_is_one_line_and_78(tmp_path: Path) -> None:
-    async with site(tmp_path, terminals=2) as here:
-        certificates, kept = tmp_path / "certificates", tmp_path / "kept"
-        shutil.copytree(certificates, kept)
-        for spoil in SPOILS:
-            setting = spoil(certificates)
-            async with daemon(here.config, ready=False) as bridge:
-                assert await bridge.ended() == 78, spoil
-            line = bridge.errors.decode()
-            assert setting in line
-            assert line.count("\n") == 1
-            assert not (tmp_path / "journal.sqlite").exists()
-            shutil.rmtree(certificates)
-            shutil.copytree(kept, certificates)
-        async with daemon(here.config) as bridge:
-            await (await bridge.logged_in()).usable()
+async def laid_out(folder: Path) -> Path:
+    async with site(folder, terminals=2) as here:
+        return here.config
+
+
+async def sells(folder: Path) -> None:
+    async with site(folder, terminals=2) as here, daemon(here.config) as bridge:
+        await (await bridge.logged_in()).usable()
+
+
+def test_f33_h38_what_a_person_must_mend_is_one_line_and_78(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = asyncio.run(laid_out(tmp_path))
+    certificates, kept, key = tmp_path / "certificates", tmp_path / "kept", tmp_path / "journal.key"
+    shutil.copytree(certificates, kept)
+    capfd.readouterr()
+    for spoil in SPOILS:
+        setting = spoil(certificates)
+        assert begin(config) == 78, spoil
+        line = capfd.readouterr().err
+        assert setting in line
+        assert line.count("\n") == 1
+        assert not (tmp_path / "journal.sqlite").exists()
+        shutil.rmtree(certificates)
+        shutil.copytree(kept, certificates)
+    key.write_bytes(bytes(32))
+    key.chmod(0o644)
+    assert begin(config) == 78
+    line = capfd.readouterr().err
+    assert "chmod 600" in line
+    assert line.count("\n") == 1
+    key.chmod(0o600)
+    asyncio.run(sells(tmp_path))
 
 
 @pytest.mark.parametrize(

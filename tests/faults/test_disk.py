@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.adapters.journal_rig import FaultyDisk
 from tests.faults import words
-from tests.faults.daemon import command, daemon, site
+from tests.faults.daemon import begin, daemon, site
 from tests.faults.stage import POIID, Stage, Till, stage
 
 MEBI = 1024 * 1024
@@ -203,48 +204,49 @@ REFUSED = {
 }
 
 
-async def test_f67_a_journal_that_cannot_be_trusted_is_refused_in_one_line_and_left_alone(
-    tmp_path: Path,
+async def sold(folder: Path) -> Path:
+    """A configuration whose bridge has sold once and was stopped."""
+    async with site(folder) as here, daemon(here.config) as bridge:
+        till = await bridge.logged_in()
+        assert (await till.pay("11", "12.50")).result == "Success"
+        assert await bridge.stop() == 0
+        return here.config
+
+
+async def sells_again(folder: Path) -> None:
+    async with site(folder) as here, daemon(here.config) as bridge:
+        till = await bridge.line()
+        told = await till.ask(words.status("12", till.sale, POIID, "11"))
+        assert told.inner == ("Success", None)
+        await till.usable()
+
+
+def test_f67_a_journal_that_cannot_be_trusted_is_refused_in_one_line_and_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with site(tmp_path) as here:
-        journal = tmp_path / "journal.sqlite"
-        async with daemon(here.config) as bridge:
-            till = await bridge.logged_in()
-            assert (await till.pay("11", "12.50")).result == "Success"
-            assert await bridge.stop() == 0
-        good = journal.read_bytes()
-        for spoil, (code, text) in REFUSED.items():
-            spoil(journal)
-            spoilt = journal.read_bytes()
-            ended, out, errors = await command("run", "--config", str(here.config), cwd=tmp_path)
-            assert (ended, out) == (code, b""), (spoil, errors)
-            assert text in errors.decode()
-            assert "journal" in errors.decode()
-            assert errors.count(b"\n") == 1
-            assert b"Traceback" not in errors
-            assert journal.read_bytes() == spoilt
-            for suffix in ("-wal", "-shm"):
-                journal.with_name(journal.name + suffix).unlink(missing_ok=True)
-            journal.write_bytes(good)
-        async with daemon(here.config) as bridge:
-            till = await bridge.line()
-            told = await till.ask(words.status("12", till.sale, POIID, "11"))
-            assert told.inner == ("Success", None)
-            await till.usable()
-
-
-async def test_f67_a_journal_with_another_installations_key_is_a_wrong_setting(tmp_path: Path) -> None:
-    async with site(tmp_path) as here:
-        async with daemon(here.config) as bridge:
-            await (await bridge.logged_in()).usable()
-            assert await bridge.stop() == 0
-        key = tmp_path / "journal.key"
-        right = key.read_bytes()
-        key.write_bytes(b"x" * 32)
-        code, _, errors = await command("run", "--config", str(here.config), cwd=tmp_path)
-        assert code == 78
-        assert errors.count(b"\n") == 1
-        assert b"[journal] key" in errors
-        key.write_bytes(right)
-        async with daemon(here.config) as bridge:
-            await (await bridge.line()).usable("12")
+    config = asyncio.run(sold(tmp_path))
+    journal = tmp_path / "journal.sqlite"
+    good = journal.read_bytes()
+    capfd.readouterr()
+    for spoil, (code, text) in REFUSED.items():
+        spoil(journal)
+        spoilt = journal.read_bytes()
+        assert begin(config) == code, spoil
+        out, errors = capfd.readouterr()
+        assert out == ""
+        assert text in errors
+        assert "journal" in errors
+        assert errors.count("\n") == 1
+        assert journal.read_bytes() == spoilt
+        for suffix in ("-wal", "-shm"):
+            journal.with_name(journal.name + suffix).unlink(missing_ok=True)
+        journal.write_bytes(good)
+    key = tmp_path / "journal.key"
+    right = key.read_bytes()
+    key.write_bytes(b"x" * 32)  # another installation's
+    assert begin(config) == 78
+    errors = capfd.readouterr().err
+    assert errors.count("\n") == 1
+    assert "[journal] key" in errors
+    key.write_bytes(right)
+    asyncio.run(sells_again(tmp_path))
