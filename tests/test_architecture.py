@@ -61,6 +61,12 @@ ONLY_IN = {
     "h11": {"adapters/webhook.py", "sandbox"},
     "xmlschema": {"nexo/second_opinion.py"},
     "sqlite3": {"adapters"},
+    "aiohttp": {
+        "adapters/http.py",
+        "adapters/http_connection.py",
+        "adapters/http_outgoing.py",
+        "adapters/http_request.py",
+    },
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "jwt": {"sandbox"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import Refusal
@@ -27,6 +27,12 @@ ANYBODY: Final = Speaker()
 """A transport that proves nothing."""
 
 
+Reaction = Literal["response", "rejection", "unreadable"]
+"""What a message brings about at its source. ``response``: the response that nexo has to it, perhaps minutes later and
+perhaps after requests of ours; ``rejection``: it is not valid, and a response or an Event says so at once;
+``unreadable``: it is not valid, and nothing is said, since it is itself an answer or an event."""
+
+
 class Intake(Protocol):
     """Takes whole messages and framing faults of one listener's connections.
 
@@ -46,7 +52,7 @@ class Intake(Protocol):
         speaker: Speaker = ANYBODY,
         ack: int | None = None,
         refused: Refusal | None = None,
-    ) -> None:
+    ) -> Reaction | None:
         """One whole message, without its length; not yet known to be XML.
 
         Args:
@@ -56,6 +62,10 @@ class Intake(Protocol):
             ack: the transport's number for it, if it acknowledges.
             refused: the transport knows already that it must not be acted on; it is answered with this if its header
                 can be read.
+
+        Returns:
+            What follows for a transport whose every message must end in an answer; None when nexo has none to this
+            message. It is known before anything is written.
         """
         ...
 

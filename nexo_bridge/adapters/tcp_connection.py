@@ -104,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         transport.set_write_buffer_limits(high=0)  # so that "flushed" means handed to the kernel
         if self._settings.keepalive:
-            _keep_alive(transport.get_extra_info("socket"), self._settings.keepalive)
+            keep_alive(transport.get_extra_info("socket"), self._settings.keepalive)
         self.task = asyncio.create_task(self._serve(), name=f"serve {self.source.connection}")
         self.task.add_done_callback(lambda _: self._closed(self))
 
@@ -339,7 +339,7 @@ def _is_answer(data: bytes) -> bool:
     return rejected is not None and _wants_answer(b64decode(rejected[1]))
 
 
-def _keep_alive(connection: socket.socket, idle: int) -> None:
+def keep_alive(connection: socket.socket, idle: int) -> None:
     """Let the kernel find peers that vanished without a word: after ``idle`` seconds, four times, 15 s apart.
 
     Nagle's algorithm is off already: asyncio sets TCP_NODELAY on every connection.

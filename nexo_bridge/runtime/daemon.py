@@ -24,7 +24,7 @@ from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.control import Desk, Json
-from nexo_bridge.runtime.listeners import makers
+from nexo_bridge.runtime.listeners import makers, ready_name
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
 from nexo_bridge.runtime.reloading import ReadAgain, Reloader
@@ -243,7 +243,7 @@ class _Daemon:
     def _say_ready(self, addresses: list[str]) -> None:
         line: dict[str, str] = {"ready": "bridge"}
         for listen, address in zip(self._settings.listen, addresses, strict=True):
-            line.setdefault(listen.kind, address)
+            line.setdefault(ready_name(listen), address)
         if self._channels.webhook_address is not None:
             line["webhook"] = self._channels.webhook_address
         sys.stdout.write(f"{json.dumps(line)}\n")

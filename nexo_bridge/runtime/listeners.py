@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.tcp import TcpListener
-from nexo_bridge.adapters.tcp_settings import TcpListen
-from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.runtime.app import MakeListener
 from nexo_bridge.runtime.settings import Listen, Settings
 
@@ -17,10 +16,27 @@ def makers(settings: Settings) -> list[MakeListener]:
     Raises:
         ConfigurationError: a file that a section names is unusable.
     """
-    return [_maker(one) for one in settings.listen]
+    return [_maker(one, settings) for one in settings.listen]
 
 
-def _maker(listen: Listen) -> MakeListener:
-    if isinstance(listen, TcpListen):
-        return functools.partial(TcpListener, listen)
-    raise ConfigurationError(f'listen: kind "{listen.kind}" is not served by this version; use "tcp"')
+def ready_name(listen: Listen) -> str:
+    """What the ready line calls a listener."""
+    return listen.scheme if isinstance(listen, HttpListen) else listen.kind
+
+
+def _maker(listen: Listen, settings: Settings) -> MakeListener:
+    if isinstance(listen, HttpListen):
+        return _http(listen, settings)
+    return functools.partial(TcpListener, listen)
+
+
+def _http(listen: HttpListen, settings: Settings) -> MakeListener:
+    from nexo_bridge.adapters.http import HttpListener
+    from nexo_bridge.adapters.http_outgoing import PosAddress
+
+    addresses = {
+        sale_id: PosAddress(pos.http, pos.http_ca)
+        for sale_id, pos in settings.pos.items()
+        if pos.http is not None
+    }
+    return functools.partial(HttpListener, listen, addresses=addresses)

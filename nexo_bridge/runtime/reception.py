@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from nexo_bridge.adapters.intake import ANYBODY, Speaker
+from nexo_bridge.adapters.intake import ANYBODY, Reaction, Speaker
 from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.timer import Timer
@@ -25,7 +25,7 @@ from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.canonical import canonical
 from nexo_bridge.nexo.codec import Document
 from nexo_bridge.nexo.elements import VERSIONS, Version
-from nexo_bridge.nexo.messages import CATEGORIES, Message
+from nexo_bridge.nexo.messages import CATEGORIES, DisplayRequest, Message
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.nexo.values import Timestamp
 from nexo_bridge.redaction import Secret
@@ -105,7 +105,7 @@ class Reception:
         speaker: Speaker = ANYBODY,
         ack: int | None = None,
         refused: Refusal | None = None,
-    ) -> None:
+    ) -> Reaction | None:
         """See ``adapters.intake``."""
         self._checkpoint("frame.read")
         if len(data) < OFF_LOOP:
@@ -122,6 +122,7 @@ class Reception:
         if isinstance(event, Arrived) and not (self._is_open(source) and self._has_room()):
             event = event.model_copy(update={"present": self._is_open(source), "room": self._has_room()})
         self._feed(event)
+        return _reaction(event)
 
     async def fault(self, source: Source, refusal: Refusal, start: bytes, *, ack: int | None = None) -> None:
         """See ``adapters.intake``."""
@@ -294,6 +295,21 @@ def _ids(document: Document) -> HeaderIds | None:
         sale_id=header.get("SaleID", ""),
         poi_id=header.get("POIID", ""),
     )
+
+
+def _reaction(event: Arrived | Unreadable) -> Reaction | None:
+    """As the core answers it: ``core.counter`` and, for money, ``core.bridge``."""
+    if isinstance(event, Unreadable):
+        silent = event.header.kind == "response" or event.header.message_class == "Event"
+        return "unreadable" if silent else "rejection"
+    category = CATEGORIES[event.message.header.message_category]
+    if event.message.kind == "response" or category.response is None:
+        return None
+    if isinstance(event.message.body, DisplayRequest):
+        return (
+            "response" if any(o.response_required_flag for o in event.message.body.display_output) else None
+        )
+    return "response"
 
 
 def _sale_transaction(document: Document | None) -> tuple[str, str] | None:
