@@ -13,6 +13,7 @@ import contextlib
 import ssl
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -32,6 +33,7 @@ from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Form, Source
 from nexo_bridge.errors import ConfigurationError, FrameTooLarge
 from nexo_bridge.nexo import codec
+from nexo_bridge.nexo.form import form_of
 
 _log = structlog.get_logger(__name__)
 
@@ -136,7 +138,7 @@ class HttpListener:
         """
         if not self.is_open(source):
             return False
-        envelope = codec.parse(data).envelope
+        envelope = codec.parse(data, source.form).envelope
         assert envelope is not None, "what we write has a header"
         waiting = self._open.get(source.connection)
         if envelope.kind == "response" or (waiting is not None and waiting.reaction == "rejection"):
@@ -262,6 +264,8 @@ class HttpListener:
         if not body and whole:
             await self._refuse(waiting, HeadRefusal(400, "The request has no body; send one nexo message"))
             return
+        if waiting.source.form != "xml":
+            waiting.source = replace(waiting.source, form=_json_form(body))
         source = waiting.source
         self._open[source.connection] = waiting
         reading = asyncio.create_task(self._hand_on(waiting, body, whole), name=f"read {source.connection}")
@@ -336,6 +340,12 @@ class HttpListener:
             if until > now and len(self._late) <= _MOST_LATE:
                 break
             del self._late[connection]
+
+
+def _json_form(body: bytes) -> Form:
+    """With an envelope or without, as the body begins; what is no JSON at all is refused as JSON."""
+    form = form_of(body)
+    return "json" if form == "xml" else form
 
 
 def _tls(settings: HttpListen) -> ssl.SSLContext | None:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.server_tls import client_fingerprint
+from nexo_bridge.adapters.server_tls import client_fingerprint, tell_when_flushed
 from nexo_bridge.adapters.tcp_connection import keep_alive
 from nexo_bridge.adapters.timer import Timer
 
@@ -26,6 +26,13 @@ _log = structlog.get_logger(__name__)
 _LINGER: Final = 2.0  # what a refused peer still sends is read so long, so that it reads our answer
 _LONGEST_LINE: Final = 8190
 _MOST_HEADERS: Final = 64
+
+HEADERS: Final = {
+    "Server": "nexo-bridge",  # not which library in which version
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every response."""
 
 
 class Connection(web.RequestHandler):
@@ -86,7 +93,7 @@ class Connection(web.RequestHandler):
         self._accepted = True
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         self.certificate = client_fingerprint(tls)
-        transport.set_write_buffer_limits(high=0)  # so that "drained" means handed to the kernel
+        tell_when_flushed(transport)
         plain: socket.socket = transport.get_extra_info("socket")
         if self._settings.keepalive:
             keep_alive(plain, self._settings.keepalive)
@@ -143,7 +150,7 @@ class Connection(web.RequestHandler):
         else:
             _log.error("http_request_failed", peer=self.address, error=exc)
             text = "The bridge could not serve this request; its log says why.\n"
-        response = web.Response(status=status, text=text)
+        response = web.Response(status=status, text=text, headers=HEADERS)
         response.force_close()
         return response
 

@@ -24,6 +24,7 @@ from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.nexo.form import form_of
 from nexo_bridge.redaction import printable
 
 TOLD_WITHIN: Final = 30.0
@@ -145,7 +146,9 @@ class Outgoing:
             self._notices.warn("pos_answer_ignored", sale_id=sale_id, reason="neither XML nor JSON")
         elif body:
             source = self._new_source()
-            answered = Source(source.transport, source.connection, form=form or "xml")
+            answered = Source(
+                source.transport, source.connection, form=form_of(body) if form != "xml" else "xml"
+            )
             try:  # nobody waits there, so that whatever is wrong with it, no answer goes out
                 await self._intake.frame(answered, body, speaker=Speaker(pair=(sale_id, poi_id)))
             finally:

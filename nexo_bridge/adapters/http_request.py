@@ -8,7 +8,7 @@ from typing import Final, Literal
 from aiohttp import web
 
 from nexo_bridge.adapters.http_checks import CONTENT_TYPES
-from nexo_bridge.adapters.http_connection import Connection
+from nexo_bridge.adapters.http_connection import HEADERS, Connection
 from nexo_bridge.adapters.intake import Reaction
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Source
@@ -67,14 +67,9 @@ class OpenRequest:
         if self._answered:
             return False
         self._answered = True
-        response = web.Response(status=status, body=body or None)
-        response.headers["Server"] = "nexo-bridge"
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response = web.Response(status=status, body=body or None, headers={**HEADERS, **headers})
         if content_type:
             response.headers["Content-Type"] = content_type
-        for name, value in headers.items():
-            response.headers[name.replace("_", "-")] = value
         if self.last:
             response.force_close()
         try:

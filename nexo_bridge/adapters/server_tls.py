@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 from pathlib import Path
@@ -55,6 +56,16 @@ def server_context(
             ) from None
     context.verify_mode = _MODES[client_certificate]
     return context
+
+
+def tell_when_flushed(transport: asyncio.WriteTransport) -> None:
+    """Let ``pause_writing`` and ``resume_writing`` say whether everything written was handed on.
+
+    Plain sockets: to the kernel. TLS: to the socket, whose own buffer is small. asyncio's TLS transport pauses at its
+    limit and not above it, so that a limit of nothing would never resume.
+    """
+    tls = transport.get_extra_info("ssl_object") is not None
+    transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
 
 
 def client_fingerprint(tls: ssl.SSLObject | None) -> str:
