@@ -299,3 +299,37 @@ async def test_a_fault_of_the_frame_is_told_with_its_beginning_sealed() -> None:
         assert event.start is not None
         assert b64decode(event.start.reveal()) == start[:SHOWN]
         assert b64encode(start[:SHOWN]).decode() not in event.model_dump_json()
+
+
+async def reacted(data: bytes) -> str | None:
+    async with door() as it:
+        return await it.reception.frame(HERE, data)
+
+
+def device(category: str, kind: str, body: str) -> bytes:
+    return (
+        f'<SaleToPOI{kind}><MessageHeader ProtocolVersion="3.1" MessageClass="Device" MessageCategory="{category}" '
+        f'MessageType="{kind}" DeviceID="1" ServiceID="7" SaleID="KASSE1" POIID="POI00001"/>{body}</SaleToPOI{kind}>'
+    ).encode()
+
+
+def output(wanted: str) -> str:
+    return (
+        f'<DisplayRequest><DisplayOutput Device="CustomerDisplay" InfoQualify="Display" '
+        f'ResponseRequiredFlag="{wanted}"><OutputContent OutputFormat="Text"><OutputText>x</OutputText>'
+        "</OutputContent></DisplayOutput></DisplayRequest>"
+    )
+
+
+async def test_the_listener_is_told_what_follows() -> None:
+    result = '<DisplayResponse><OutputResult Device="CashierDisplay" InfoQualify="Status"><Response Result="Success"/>'
+    answered = device("Display", "Response", f"{result}</OutputResult></DisplayResponse>")
+    assert await reacted(pay()) == "response"
+    assert await reacted(words.status("8", "KASSE1", "POI00001")) == "response"
+    assert await reacted(words.abort("9", "KASSE1", "POI00001", "7")) is None
+    assert await reacted(answered) is None
+    assert await reacted(device("Display", "Request", output("true"))) == "response"
+    assert await reacted(device("Display", "Request", output("false"))) is None
+    assert await reacted(pay().replace(b"RequestedAmount", b"Amount")) == "rejection"
+    assert await reacted(b"GET / HTTP/1.1") == "rejection"
+    assert await reacted(answered.replace(b"OutputResult", b"Output")) == "unreadable"
