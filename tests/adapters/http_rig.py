@@ -163,6 +163,12 @@ class Client:
         self.writer.transport.abort()
 
 
+async def connected(port: int, *, tls: ssl.SSLContext | None = None) -> Client:
+    """A connection to a listener on this machine."""
+    name = "localhost" if tls else None
+    return Client(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name))
+
+
 @dataclass
 class Rig:
     listener: HttpListener
@@ -172,10 +178,7 @@ class Rig:
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, *, tls: ssl.SSLContext | None = None) -> Client:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=tls, server_hostname="localhost" if tls else None
-        )
-        client = Client(reader, writer)
+        client = await connected(self.port, tls=tls)
         self.clients.append(client)
         return client
 

@@ -71,21 +71,27 @@ class Daemon:
     address: tuple[str, int] = ("", 0)
     errors: bytes = b""
     lines: list[Line] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
+    """The ready line."""
 
     async def ready(self) -> None:
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             first = await self.process.stdout.readline()
         assert first, (await self.ended(), self.errors)
-        said = json.loads(first)
-        assert said["ready"] == "bridge"
-        host, _, port = said["tcp"].rpartition(":")
+        self.said = json.loads(first)
+        assert self.said["ready"] == "bridge"
+        host, _, port = self.said["tcp"].rpartition(":")
         self.address = (host, int(port))
 
     async def line(self, sale: str = "KASSE1", poi: str = POIID) -> Line:
         made = Line(*await asyncio.open_connection(*self.address), sale, poi)
         self.lines.append(made)
         return made
+
+    def port(self, kind: str) -> int:
+        """Where it listens for ``kind``, as it said itself."""
+        return int(self.said[kind].rpartition(":")[2])
 
     async def logged_in(self, sale: str = "KASSE1", poi: str = POIID) -> Line:
         made = await self.line(sale, poi)
