@@ -66,11 +66,13 @@ ONLY_IN = {
         "adapters/http_connection.py",
         "adapters/http_outgoing.py",
         "adapters/http_request.py",
+        "pos/links/http.py",
     },
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "jwt": {"sandbox"},
-    "aiomqtt": {"adapters/mqtt.py"},
+    "aiomqtt": {"adapters/mqtt.py", "pos/links/mqtt.py"},
+    "paho": {"adapters/mqtt.py", "pos/links/mqtt.py"},
 }
 """Library → the one place that knows it; exchanging it then is a change of that place."""
 

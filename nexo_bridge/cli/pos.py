@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import get_args
 
 import segno
 
@@ -15,10 +15,14 @@ from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.money import Amount, to_minor
 from nexo_bridge.nexo.codec import InvalidOutput
 from nexo_bridge.nexo.elements import VERSIONS
+from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.pos.client import PosClient
 from nexo_bridge.pos.devices import Picture
 from nexo_bridge.pos.ending import Ending, unknown
+from nexo_bridge.pos.links import address
+from nexo_bridge.pos.links.address import Access, Address
+from nexo_bridge.pos.links.link import Login, tls_context
 from nexo_bridge.pos.marker import Marker
 from nexo_bridge.pos.requests import Requests, ServiceIds
 from nexo_bridge.pos.till import Patience, Till
@@ -67,9 +71,10 @@ def _add_options(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     parser.add_argument(
         "--connect",
         type=_address,
-        metavar="tcp://HOST:PORT",
+        metavar="URL",
         default=default(None),
-        help="where the POI listens",
+        help="where the POI listens: tcp://HOST:PORT, tls://HOST:PORT, mqtt://BROKER, mqtts://BROKER, "
+        "http://HOST:PORT or https://HOST:PORT",
     )
     parser.add_argument("--sale-id", metavar="ID", default=default(None), help="SaleID of this till")
     parser.add_argument("--poiid", metavar="ID", default=default(None), help="POIID of the terminal")
@@ -101,6 +106,31 @@ def _add_options(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     parser.add_argument(
         "--protocol", choices=sorted(VERSIONS), default=default("3.1"), help="protocol version (3.1)"
     )
+    parser.add_argument(
+        "--form",
+        choices=get_args(Form),
+        default=default("xml"),
+        help="how messages are written: xml, json, or json-bare, which has no envelope (xml)",
+    )
+    for name, what in (
+        ("ca", "certificates that may have signed the POI's (default: those this machine trusts)"),
+        ("certificate", "certificate of this POS, where the POI wants one"),
+        ("key", "its key (default: in the same file)"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, metavar="PEM", default=default(None), help=what)
+    parser.add_argument(
+        "--mqtt-login",
+        type=Path,
+        metavar="FILE",
+        default=default(None),
+        help="user name and password for the broker, one line each",
+    )
+    parser.add_argument(
+        "--mqtt-version", choices=["3.1.1", "5"], default=default("5"), help="version of MQTT (5)"
+    )
+    parser.add_argument(
+        "--mqtt-prefix", metavar="TOPIC", default=default("nexo"), help="what topics begin with (nexo)"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -111,7 +141,9 @@ def main(arguments: argparse.Namespace) -> int:
         _check(arguments)
         data = arguments.file.read_bytes() if arguments.action == "send" else b""
         schemas = Schemas({version: read_data(f"xsd/nexo-retailer-{version}.xsd") for version in VERSIONS})
-        ending = asyncio.run(_act(arguments, schemas, numbers, service_id, data))
+        ending = asyncio.run(
+            _act(arguments, _access(arguments), schemas, numbers=numbers, service_id=service_id, data=data)
+        )
     except (ConfigurationError, InvalidOutput) as error:
         return _usage(str(error))
     except OSError as error:  # of the file to send, or of the state file before anything was sent
@@ -127,6 +159,14 @@ def _check(arguments: argparse.Namespace) -> None:
     for name in ("connect", "sale_id", "poiid"):
         if getattr(arguments, name) is None:
             raise ConfigurationError(f"--{name.replace('_', '-')} is required")
+    if not arguments.connect.secure:
+        for name in ("ca", "certificate", "key"):
+            if getattr(arguments, name) is not None:
+                raise ConfigurationError(f"--{name}: {arguments.connect.scheme}:// has no TLS")
+    if arguments.key is not None and arguments.certificate is None:
+        raise ConfigurationError("--key: goes with --certificate")
+    if arguments.mqtt_login is not None and not arguments.connect.scheme.startswith("mqtt"):
+        raise ConfigurationError(f"--mqtt-login: {arguments.connect.scheme}:// has no broker")
     if arguments.action == "pay":
         try:
             minor = to_minor(arguments.amount, arguments.currency)
@@ -136,20 +176,42 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigurationError("amount: must be above 0")
 
 
+def _access(arguments: argparse.Namespace) -> Access:
+    """Reads files."""
+    tls = None
+    if arguments.connect.secure:
+        tls = tls_context(arguments.ca, arguments.certificate, arguments.key)
+    login = None
+    if arguments.mqtt_login is not None:
+        try:
+            user, password = arguments.mqtt_login.read_text(encoding="utf-8").splitlines()
+        except ValueError:  # of other lines than two, or of other bytes than UTF-8
+            raise ConfigurationError(
+                f"--mqtt-login {arguments.mqtt_login}: holds a user name and a password, one line each"
+            ) from None
+        login = Login(user, password)
+    return Access(tls, login, arguments.mqtt_version, arguments.mqtt_prefix, arguments.form)
+
+
 def _usage(text: str) -> int:
     print(f"nexo-bridge pos: {text}", file=sys.stderr)
     return _USAGE
 
 
 async def _act(
-    arguments: argparse.Namespace, schemas: Schemas, numbers: ServiceIds, service_id: str, data: bytes
+    arguments: argparse.Namespace,
+    access: Access,
+    schemas: Schemas,
+    *,
+    numbers: ServiceIds,
+    service_id: str,
+    data: bytes,
 ) -> Ending:
-    host, port = arguments.connect
     client = PosClient(
-        host,
-        port,
+        address.link(arguments.connect, (arguments.sale_id, arguments.poiid), access),
         schemas=schemas,
         version=arguments.protocol,
+        form=arguments.form,
         on_picture=_draw,
         on_raw=_print_raw if arguments.action == "send" else _ignore,
     )
@@ -214,16 +276,11 @@ def _ignore(_: bytes) -> None:
     """Messages are not printed unless a file was sent."""
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str) -> Address:
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-        good = parts.scheme == "tcp" and not parts.path
-    except ValueError:
-        host, port, good = None, None, False
-    if not good or not host or not port:
-        raise argparse.ArgumentTypeError(f"{text!r} is not tcp://HOST:PORT")
-    return host, port
+        return address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _amount(text: str) -> Amount:

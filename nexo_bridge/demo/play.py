@@ -13,9 +13,11 @@ from nexo_bridge.demo.stage import PATIENCE, DemoError, Stage
 from nexo_bridge.money import Amount, to_minor
 from nexo_bridge.nexo.messages import Message, PaymentResponse, TransactionStatusResponse
 from nexo_bridge.nexo.schema import Schemas
-from nexo_bridge.pos.client import AnswerLost, NothingSent, PosClient
+from nexo_bridge.pos.client import PosClient
 from nexo_bridge.pos.devices import Picture
 from nexo_bridge.pos.ending import Ending, of_answer
+from nexo_bridge.pos.links.link import AnswerLost, NothingSent
+from nexo_bridge.pos.links.tcp import TcpLink
 from nexo_bridge.pos.requests import Requests, ServiceIds
 
 SALE_ID, POIID, CURRENCY = "TILL-1", "POI00001", "EUR"
@@ -208,10 +210,8 @@ class Play:
     async def _till(self) -> PosClient:
         if self._client is None or not self._client.connected:
             await self._hang_up()
-            host, port = self.stage.address
             self._client = PosClient(
-                host,
-                port,
+                TcpLink(*self.stage.address),
                 schemas=self.schemas,
                 on_picture=self._pictures.put_nowait,
                 on_raw=self._answers.append,

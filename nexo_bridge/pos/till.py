@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from nexo_bridge.money import Amount
 from nexo_bridge.nexo.messages import Message, PaymentRequest
-from nexo_bridge.pos.client import AnswerLost, NothingSent, PosClient
+from nexo_bridge.pos.client import PosClient
 from nexo_bridge.pos.ending import Ending, nothing_sent, of_answer, unknown
+from nexo_bridge.pos.links.link import AnswerLost, NothingSent
 from nexo_bridge.pos.marker import InProgress, Marker
 from nexo_bridge.pos.requests import Requests, ServiceIds
 

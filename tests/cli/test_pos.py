@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from nexo_bridge.cli import main
+from nexo_bridge.nexo.codec import encode
+from nexo_bridge.nexo.messages import LogoutResponse, Response
+from nexo_bridge.pos.requests import Requests
+from tests.pos.links.peers import authority, behind, sockets
 from tests.pos.scripted_poi import (
     Line,
     answer,
@@ -21,9 +25,17 @@ from tests.pos.scripted_poi import (
     not_known,
     payment_response,
     reply,
+    schemas,
     scripted_poi,
 )
 from tests.pos.test_till import display
+
+
+def said(sale_id: str, poi_id: str) -> bytes:
+    """The answer to Logout 5 of a pair."""
+    request = Requests(sale_id, poi_id).logout("5")
+    return encode(answer(request, LogoutResponse(response=Response(result="Success"))), "3.1", schemas())
+
 
 APPROVED = payment_response(authorized="12.50")
 
@@ -135,6 +147,12 @@ GOOD = ["pos", "--connect", "tcp://127.0.0.1:9", "--sale-id", "S", "--poiid", "P
         ([*GOOD, "send", "/no/such/file"], "/no/such/file: No such file"),
         (["pos", "--sale-id", "S", "--poiid", "P", "login"], "--connect is required"),
         ([*GOOD[:-2], "login"], "--poiid is required"),
+        ([*GOOD, "--ca", "ca.pem", "login"], "--ca: tcp:// has no TLS"),
+        ([*GOOD, "--mqtt-login", "login.txt", "login"], "--mqtt-login: tcp:// has no broker"),
+        ([*GOOD, "--connect", "tls://h:1", "--key", "k.pem", "login"], "--key: goes with --certificate"),
+        ([*GOOD, "--connect", "tls://h:1", "--ca", "/no/ca.pem", "login"], "--ca /no/ca.pem: No such file"),
+        ([*GOOD, "--connect", "mqtt://h", "--mqtt-login", "/no/file", "login"], "/no/file: No such file"),
+        ([*GOOD, "--connect", "mqtt://h", "--mqtt-login", __file__, "login"], "one line each"),
     ],
 )
 def test_usage_mistakes_are_one_line_and_2(
@@ -172,3 +190,32 @@ def test_a_service_id_that_is_too_long_is_2(capsys: pytest.CaptureFixture[str]) 
         words = ["pos", "--connect", f"tcp://127.0.0.1:{port}", "--sale-id", "S", "--poiid", "P", "login"]
         assert main([*words, "--service-id", "12345678901"]) == 2
     assert "ServiceID" in capsys.readouterr().err
+
+
+async def test_over_tls_and_over_a_broker_it_prints_the_same_line(tmp_path: Path) -> None:
+    ca, login = tmp_path / "ca.pem", tmp_path / "login.txt"
+    await asyncio.to_thread(authority().cert_pem.write_to_path, ca)
+    await asyncio.to_thread(login.write_text, "till\nright\n")
+    async with sockets(secure=True) as peer:
+        peer.answers = [said("TILL1", "POI00001")]
+        code, line, _ = await pos(
+            9,
+            "--connect",
+            f"tls://127.0.0.1:{peer.address.port}",
+            "--ca",
+            str(ca),
+            "--service-id",
+            "5",
+            "logout",
+        )
+        assert (code, line["result"]) == (0, "Success")
+    async with behind(tmp_path, "5", users={"till": "right"}) as peer:
+        peer.answers = [said("TILL/1", "POI 1")]
+        words = ("--connect", f"mqtt://127.0.0.1:{peer.address.port}", "--service-id", "5", "logout")
+        code, line, _ = await pos(9, *words, "--sale-id", "TILL/1", "--poiid", "POI 1")
+        assert (code, line["condition"]) == (1, "UnreachableHost")
+        assert "Not authorized" in line["text"]
+        code, line, _ = await pos(
+            9, *words, "--sale-id", "TILL/1", "--poiid", "POI 1", "--mqtt-login", str(login)
+        )
+        assert (code, line["result"]) == (0, "Success")

@@ -32,6 +32,7 @@ from nexo_bridge.nexo.messages import (
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.nexo.values import Timestamp
 from nexo_bridge.pos.client import PosClient
+from nexo_bridge.pos.links.tcp import TcpLink
 from nexo_bridge.pos.marker import Marker
 from nexo_bridge.pos.requests import Requests, ServiceIds
 from nexo_bridge.pos.till import Patience, Till
@@ -226,7 +227,7 @@ async def till_at(
     port: int, *, state: Path | None = None, answer: float = 5, recovery: float = 5
 ) -> AsyncIterator[tuple[Till, Said]]:
     said = Said()
-    client = PosClient("127.0.0.1", port, schemas=schemas(), on_picture=said.pictures.append)
+    client = PosClient(TcpLink("127.0.0.1", port), schemas=schemas(), on_picture=said.pictures.append)
     till = Till(
         client,
         Requests("TILL1", "POI00001"),
