@@ -8,6 +8,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -205,9 +206,10 @@ def program(words: str) -> list[str]:
     return [sys.executable, *(("-m", "nexo_bridge") if first == "nexo-bridge" else ()), *rest]
 
 
-async def ran(words: str, folder: Path) -> tuple[int, str]:
+async def ran(words: str, folder: Path, *, python: bool = True) -> tuple[int, str]:
     """Exit code and standard output."""
-    process = await asyncio.create_subprocess_exec(*program(words), stdout=PIPE, stderr=DEVNULL, cwd=folder)
+    command = program(words) if python else shlex.split(words)
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=DEVNULL, cwd=folder)
     out, _ = await process.communicate()
     return process.returncode or 0, out.decode()
 
@@ -247,3 +249,24 @@ async def test_the_quickstart_and_the_journal_page_as_a_reader_follows_them(work
         code, out = await ran(command.replace("X5", newest), work)
         assert code == 0, command
         assert out
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here: sudo apt-get install -y curl")
+async def test_the_page_about_http_as_a_reader_follows_it(work: Path) -> None:
+    page = "docs/http.md"
+    sandbox, listen = block(page, "sh", "sandbox --state"), block(page, "sh", "printf")
+    add, run = listen.splitlines()
+    async with started(f"{sandbox.strip()} --think 0.1", work):
+        code, _ = await ran(f"bash -c {shlex.quote(add.replace('7080', '0'))}", work, python=False)
+        assert code == 0
+        async with started(run, work) as (_, ready):
+            for category, said in (
+                ("Login", '<LoginResponse><Response Result="Success"/>'),
+                ("Payment", 'AuthorizedAmount="12.50"'),
+                ("TransactionStatus", "<RepeatedMessageResponse>"),
+            ):
+                curl = block(page, "sh", f'MessageCategory="{category}" MessageType')
+                assert "127.0.0.1:7080" in curl
+                curl = curl.replace("127.0.0.1:7080", ready["http"])
+                code, out = await ran(f"bash -c {shlex.quote(curl)}", work, python=False)
+                assert (code, said in out) == (0, True), out
