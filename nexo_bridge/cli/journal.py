@@ -19,6 +19,7 @@ from nexo_bridge.adapters.journal_reader import JournalReader
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.journal import Entry
 from nexo_bridge.errors import ConfigurationError, JournalFailure
+from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import mask_free_text, printable
 
 FIRST = ("category", "sale_id", "poi_id", "service_id", "amount", "currency", "state", "result", "condition")
@@ -186,7 +187,10 @@ def _words(public: dict[str, Any]) -> Iterator[str]:
             continue
         if value is None or value == "":
             continue
-        text = value if isinstance(value, str) else json.dumps(value)
+        if key == "tolerated":
+            text = told(value)
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
         text = printable(mask_free_text(text))
         yield f"{printable(key)}={json.dumps(text, ensure_ascii=False) if ' ' in text else text}"
 

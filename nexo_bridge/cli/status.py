@@ -10,6 +10,7 @@ from typing import Any
 
 from nexo_bridge.adapters.control import NotRunningError, ask
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import printable
 from nexo_bridge.runtime.settings import load_settings
 
@@ -99,6 +100,10 @@ def page(status: dict[str, Any]) -> list[str]:
             )
             for terminal in failed
         ]
+        lines += ["", *_aligned(rows)]
+    if status.get("tolerated"):
+        rows = [("put right for", "what, since the start")]
+        rows += [(printable(sale_id), told(counts)) for sale_id, counts in status["tolerated"].items()]
         lines += ["", *_aligned(rows)]
     return lines
 

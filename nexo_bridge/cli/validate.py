@@ -1,7 +1,7 @@
-"""``nexo-bridge validate FILE…|- [--json]``: what is wrong with nexo messages, where, and what to write instead.
+"""``nexo-bridge validate FILE…|- [--json] [--tolerant]``: what is wrong with nexo messages, and what to write instead.
 
-Exit code 0: every message is valid; 1: one is not; 2: usage, or a file cannot be read. Values of secret fields are
-never shown.
+Exit code 0: every message is valid, or with ``--tolerant`` would be taken in tolerant mode; 1: one is not; 2: usage, or
+a file cannot be read. Values of secret fields are never shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from nexo_bridge.nexo.elements import VERSIONS, Version
 from nexo_bridge.nexo.form import form_of
 from nexo_bridge.nexo.framing import LARGEST_CAP, Frame, Framer
 from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.tolerance import TOLERANT, told
 from nexo_bridge.redaction import Secret, printable
 from nexo_bridge.runtime.data import read_data
 
@@ -41,6 +42,7 @@ class Verdict:
         found: faults, then warnings.
         document: None if it could not be read.
         framed: it stood behind its length, as on a TCP connection.
+        tolerated: what tolerant mode puts right to take it; None if it would not, empty if there is nothing to do.
     """
 
     file: str
@@ -48,6 +50,7 @@ class Verdict:
     found: tuple[Violation, ...]
     document: codec.Document | None
     framed: bool
+    tolerated: Mapping[str, int] | None = None
 
     @property
     def faults(self) -> tuple[Violation, ...]:
@@ -66,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="+", metavar="FILE", help="an XML, JSON or framed message; - is standard input"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON array")
+    parser.add_argument(
+        "--tolerant", action="store_true", help="say also what tolerant mode (docs/tolerance.md) makes of it"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -81,14 +87,22 @@ def main(arguments: argparse.Namespace) -> int:
             unreadable = True
             continue
         verdicts += judge(name, data, schemas)
-    text = json.dumps([_as_json(one) for one in verdicts], indent=2) if arguments.json else _report(verdicts)
+    tolerant = arguments.tolerant
+    if arguments.json:
+        text = json.dumps([_as_json(one, tolerant=tolerant) for one in verdicts], indent=2)
+    else:
+        text = _report(verdicts, tolerant=tolerant)
     try:
         print(text, flush=True)
     except BrokenPipeError:  # the reader, for instance head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if unreadable:
         return 2
-    return 1 if any(verdict.faults for verdict in verdicts) else 0
+    return 1 if any(_is_refused(verdict, tolerant=tolerant) for verdict in verdicts) else 0
+
+
+def _is_refused(verdict: Verdict, *, tolerant: bool) -> bool:
+    return verdict.tolerated is None if tolerant else bool(verdict.faults)
 
 
 def judge(name: str, data: bytes, schemas: Schemas) -> Iterator[Verdict]:
@@ -121,7 +135,24 @@ def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) ->
     candidates = [version for version in VERSIONS if version == declared] or VERSIONS
     judged = [(version, _violations(document, version, schemas)) for version in candidates]
     version, found = min(judged, key=lambda one: sum(map(_by_schema, one[1])))
-    return Verdict(name, version, found, document.in_version(version), framed)
+    tolerated = _tolerated(document, candidates, schemas, found)
+    return Verdict(name, version, found, document.in_version(version), framed, tolerated)
+
+
+def _tolerated(
+    document: codec.Document, candidates: Sequence[Version], schemas: Schemas, found: tuple[Violation, ...]
+) -> Mapping[str, int] | None:
+    """What tolerant mode would put right in it, as the bridge does: in the first version in which that is enough."""
+    if all(one.warning for one in found):
+        return {}
+    for version in candidates:
+        changed = schemas.put_right(document, version, TOLERANT)
+        try:
+            codec.decode(changed.document, version, schemas, _seal)
+        except SchemaViolations:
+            continue
+        return changed.counts
+    return None
 
 
 def _violations(document: codec.Document, version: Version, schemas: Schemas) -> tuple[Violation, ...]:
@@ -160,13 +191,15 @@ def _xsd(version: Version) -> bytes:
     return read_data(f"xsd/nexo-retailer-{version}.xsd")
 
 
-def _as_json(verdict: Verdict) -> dict[str, Any]:
+def _as_json(verdict: Verdict, *, tolerant: bool) -> dict[str, Any]:
+    more = {"tolerant": {"valid": verdict.tolerated is not None, "put_right": verdict.tolerated or {}}}
     return {
         "file": verdict.file,
         "version": verdict.version,
         "valid": not verdict.faults,
         "faults": [_violation_as_json(one) for one in verdict.faults],
         "warnings": [_violation_as_json(one) for one in verdict.warnings],
+        **(more if tolerant else {}),
     }
 
 
@@ -178,7 +211,7 @@ def _violation_as_json(violation: Violation) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ for people
 
 
-def _report(verdicts: list[Verdict]) -> str:
+def _report(verdicts: list[Verdict], *, tolerant: bool) -> str:
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     lines: list[str] = []
     for verdict in verdicts:
@@ -186,12 +219,21 @@ def _report(verdicts: list[Verdict]) -> str:
         for violation in verdict.found:
             lines += _paragraph(violation, width)
         lines += _second_opinion(verdict, width)
+        if tolerant and verdict.faults:
+            lines += ["", f"  {_in_tolerant_mode(verdict)}"]
         if verdict.found:
             lines.append("")
     if len(verdicts) > 1:
-        valid = sum(not verdict.faults for verdict in verdicts)
-        lines.append(f"{valid} of {len(verdicts)} messages are valid")
+        valid = sum(not _is_refused(verdict, tolerant=tolerant) for verdict in verdicts)
+        mode = " in tolerant mode" if tolerant else ""
+        lines.append(f"{valid} of {len(verdicts)} messages are valid{mode}")
     return "\n".join(lines)
+
+
+def _in_tolerant_mode(verdict: Verdict) -> str:
+    if verdict.tolerated is None:
+        return "not valid in tolerant mode either"
+    return f"valid in tolerant mode: {told(verdict.tolerated)}"
 
 
 def _headline(verdict: Verdict) -> str:

@@ -188,6 +188,7 @@ class Bridge:
             room=event.room,
             deliveries=list(deliveries(stamp.number, event)),
             refused=event.refused,
+            tolerated=event.tolerated,
         )
         twin = self._books.same_key(claim.key)
         if twin is not None:
@@ -468,6 +469,7 @@ def _received(
         source=None
         if refused
         else next((source for source in reversed(claim.sources) if source.lasts), None),
+        tolerated=claim.tolerated,
     )
 
 

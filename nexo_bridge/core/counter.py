@@ -244,7 +244,11 @@ class Counter:
             yield Journal(did.entry(did.LoggedOut(replaced=True), stamp, old.id))
             yield Forget(old.id)
         began = did.LoggedIn(
-            sale_id=session.sale_id, poi_id=session.poi_id, version=session.version, capabilities=capabilities
+            sale_id=session.sale_id,
+            poi_id=session.poi_id,
+            version=session.version,
+            capabilities=capabilities,
+            tolerated=event.tolerated,
         )
         yield Journal(did.entry(began, stamp, session.id))
         self._books.sessions.put(session)

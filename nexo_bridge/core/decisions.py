@@ -43,6 +43,7 @@ class Received(Decision):
         refused: nothing was planned; the settling refusal follows at once.
         mismatch: refused because its ServiceID is another request's; a reference by ServiceID never means it.
         source: where the answer can still be written by a later process; None where it cannot outlive a connection.
+        tolerated: see ``signals.Arrived``.
     """
 
     name: Literal["Received"] = "Received"
@@ -60,7 +61,17 @@ class Received(Decision):
     refused: bool = False
     mismatch: bool = False
     source: Source | None = None
-    shown: ClassVar = ("category", "sale_id", "poi_id", "service_id", "amount", "currency", "refused")
+    tolerated: dict[str, int] | None = None
+    shown: ClassVar = (
+        "category",
+        "sale_id",
+        "poi_id",
+        "service_id",
+        "amount",
+        "currency",
+        "refused",
+        "tolerated",
+    )
 
 
 class Asking(Decision):
@@ -191,7 +202,8 @@ class LoggedIn(Decision):
     poi_id: str
     version: Version
     capabilities: tuple[str, ...] = ()
-    shown: ClassVar = ("sale_id", "poi_id", "version")
+    tolerated: dict[str, int] | None = None
+    shown: ClassVar = ("sale_id", "poi_id", "version", "tolerated")
 
 
 class LoggedOut(Decision):

@@ -65,6 +65,7 @@ def public(event: Event) -> Json:
                 "poi_id": header.poi_id,
                 "service_id": header.service_id,
                 "device_id": header.device_id,
+                "tolerated": event.tolerated,
             }
             if message.trailer is not None:
                 shown["mac"] = "not checked"

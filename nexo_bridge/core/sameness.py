@@ -47,6 +47,7 @@ class Claim:
         room: whether the disk had room for it when it came.
         deliveries: to be acknowledged once what became of it is on disk, newest last.
         refused: its transport says that it must not be acted on.
+        tolerated: see ``signals.Arrived``.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Claim:
     room: bool = True
     deliveries: list[Delivery] = field(default_factory=list)
     refused: Refused | None = None
+    tolerated: dict[str, int] | None = None
 
     @property
     def sale_id(self) -> str:

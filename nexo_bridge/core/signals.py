@@ -63,6 +63,7 @@ class Arrived(_Event):
         present: the connection still stood when the core took the message up.
         room: the journal's disk has room for new money work beside what runs (F66).
         ack: transport's acknowledgement token, None where there is none (TCP).
+        tolerated: how often which transformation of tolerant mode was applied; None for a message valid as it came.
     """
 
     name: Literal["Arrived"] = "Arrived"
@@ -74,6 +75,7 @@ class Arrived(_Event):
     room: bool = True
     ack: int | None = None
     refused: Refused | None = None
+    tolerated: dict[str, int] | None = None
 
     @field_serializer("message")
     def _dump(self, message: Message) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
@@ -97,6 +98,10 @@ class Document:
     def in_version(self, version: Version) -> Document:  # noqa: ARG002  in XML both versions read alike
         """The document as it has to be read as ``version``."""
         return self
+
+    def copy(self) -> Document:
+        """The same document with a ``root`` of its own, which may be changed."""
+        return Document(deepcopy(self.root))
 
     @property
     def faults(self) -> tuple[Violation, ...]:

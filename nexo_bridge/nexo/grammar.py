@@ -162,10 +162,11 @@ _FACETS = {
 
 
 class Attribute(NamedTuple):
-    """An attribute: its type, and whether it must be there."""
+    """An attribute: its type, whether it must be there, and what is meant where it is not."""
 
     type: Simple
     required: bool
+    default: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,9 @@ class Grammar:
 
     def _structure(self, node: etree._Element) -> Structure:
         attributes = {
-            str(one.get("name")): Attribute(self.simple(str(one.get("type"))), one.get("use") == "required")
+            str(one.get("name")): Attribute(
+                self.simple(str(one.get("type"))), one.get("use") == "required", one.get("default")
+            )
             for one in node.iter(f"{_XS}attribute")
         }
         extension = node.find(f"{_XS}simpleContent/{_XS}extension")

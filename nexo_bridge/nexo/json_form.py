@@ -100,6 +100,10 @@ class JsonDocument(Document):
         """The document as it has to be read as ``version``: a value may be text in one and an element in the other."""
         return self if version == self._version else JsonDocument(self._members, version)
 
+    def copy(self) -> JsonDocument:
+        """See ``Document``."""
+        return JsonDocument(self._members, self._version)
+
     @property
     def faults(self) -> tuple[Violation, ...]:
         """What is wrong with the JSON itself, at most ``MAX_VIOLATIONS``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 
 from lxml import etree
@@ -12,6 +13,8 @@ from nexo_bridge.nexo.document import Document, line_of
 from nexo_bridge.nexo.elements import VERSIONS, Version
 from nexo_bridge.nexo.explain import RULES, explain
 from nexo_bridge.nexo.grammar import grammar_of
+from nexo_bridge.nexo.slips import Words
+from nexo_bridge.nexo.tolerance import Tolerance, Tolerated, put_right
 
 
 class Schemas:
@@ -34,6 +37,14 @@ class Schemas:
         if self._schemas[version].validate(document.root):
             return ()
         return self._explain(document, version) or (_unexplained(document),)
+
+    def put_right(self, document: Document, version: Version, tolerance: Tolerance) -> Tolerated:
+        """``document`` with what is forgiven put right as ``version`` wants it. See ``tolerance``."""
+        return put_right(document.in_version(version), tolerance, self._grammars[version], self._words)
+
+    @cached_property
+    def _words(self) -> Words:
+        return Words(self._grammars.values())
 
     def _explain(self, document: Document, version: Version) -> tuple[Violation, ...]:
         other: Version = "3.0" if version == "3.1" else "3.1"

@@ -17,6 +17,7 @@ _MOMENT = re.compile(
     r"(?P<day>-?\d{4,}-\d\d-\d\d)T(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))?"
     r"(?P<zone>Z|[+-]\d\d:\d\d)?"
 )
+_ZONED = re.compile(r"(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 
 
@@ -54,6 +55,10 @@ class Timestamp(_Text):
             raise ValueError("a timestamp needs a zone")
         text = moment.isoformat(timespec="milliseconds")
         return cls(text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text)
+
+    def zoned(self, zone: str) -> Self:
+        """The same text, with ``zone`` behind it where it has none."""
+        return self if _ZONED.search(self.strip(" \t\r\n")) else type(self)(self.strip(" \t\r\n") + zone)
 
     def moment(self) -> datetime:
         """The instant: digits beyond microseconds are cut off, ``24:00:00`` is midnight of the next day.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -30,7 +30,7 @@ from nexo_bridge.runtime.ports import (
     SystemClock,
     no_checkpoint,
 )
-from nexo_bridge.runtime.reception import Reception
+from nexo_bridge.runtime.reception import Profile, Reception
 from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.runner import Runner
 from nexo_bridge.runtime.settings import Settings
@@ -121,6 +121,7 @@ class Application:
             return Secret.seal(clear, keys.digest)
 
         self.policy = policy_of(settings, keys.installation_id)
+        self._profiles = profiles_of(settings)
         self.bridge = Bridge(self.policy, Replies(schemas, secret))
         self._listeners = _Listeners()
         self._channels = channels
@@ -142,6 +143,7 @@ class Application:
             version_of=self.bridge.version_of,
             is_open=self._listeners.is_open,
             has_room=lambda: journal.has_room,
+            profile_of=lambda sale_id: self._profiles.get(sale_id, STRANGER),
             schemas=schemas,
             checkpoint=checkpoint,
         )
@@ -164,8 +166,14 @@ class Application:
 
     def reconfigure(self, settings: Settings) -> None:
         """Go on under other settings; listeners and journal stay as they are until the next start."""
+        self._profiles = profiles_of(settings)
         self.policy = policy_of(settings, self.policy.installation)
         self.runner.feed(Reconfigured(policy=self.policy))
+
+    @property
+    def tolerated(self) -> dict[str, dict[str, int]]:
+        """See ``Reception``."""
+        return self._reception.tolerated
 
     async def drain(self, patience: float) -> bool:
         """Begin nothing new, finish what runs; True if everything ended within ``patience`` seconds.
@@ -190,6 +198,15 @@ class Application:
             await listener.close()
         await self.runner.close()
         self._reception.close()
+
+
+STRANGER = Profile()
+"""How a Sale System is read that is not in the file."""
+
+
+def profiles_of(settings: Settings) -> Mapping[str, Profile]:
+    """How the messages of each Sale System of the file are read."""
+    return {sale_id: Profile(pos.version, pos.tolerance) for sale_id, pos in settings.pos.items()}
 
 
 def policy_of(settings: Settings, installation: str) -> Policy:

@@ -30,6 +30,7 @@ class Desk:
         *,
         channel: Callable[[str], Json] = lambda _poiid: {"results": "poll", "up": True, "problem": None},
         has_room: Callable[[], bool] = lambda: True,
+        tolerated: Callable[[], Json] = dict,
     ) -> None:
         self._bridge = bridge
         self._feed = feed
@@ -38,6 +39,7 @@ class Desk:
         self._reload = reload
         self._channel = channel
         self._has_room = has_room
+        self._tolerated = tolerated
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
 
@@ -71,6 +73,7 @@ class Desk:
             "journal": journal,
             "terminals": terminals,
             "exchanges": exchanges,
+            "tolerated": self._tolerated(),
         }
 
     def _terminal(self, poiid: str, exchanges: list[Json]) -> Json:

@@ -130,6 +130,7 @@ class _Daemon:
                 self._reload,
                 channel=self._channels.shown,
                 has_room=lambda: self._journal.has_room,
+                tolerated=lambda: self._app.tolerated,
             )
             self._app.runner.tell = desk.told
             self._reloader = Reloader(settings, self._read_again, self._app, self._platform, self._channels)

@@ -24,7 +24,7 @@ Kind = Literal["id", "text", "error"]
 _IDS = """amount at category certificate channel code command condition connection currency days discrepancy
     environment event_id exchange file host interval kind level limit listener logger lost name not_logged number
     open_exchanges operation outcome peer poiid port protocol reads rule seconds serial setting signal size state
-    states status step task terminals timestamp total transaction transport unread version waiting"""
+    states status step task terminals timestamp tolerated total transaction transport unread version waiting"""
 # Written by a POS or another peer, or a sentence: a card number may hide in it (H37).
 _TEXTS = """device_id element expected found note path problem reason sale_id sale_transaction service_id start
     text"""

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from nexo_bridge.nexo.codec import Document
 from nexo_bridge.nexo.elements import VERSIONS, Version
 from nexo_bridge.nexo.messages import CATEGORIES, DisplayRequest, Message
 from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.tolerance import STRICT, Tolerance, told
 from nexo_bridge.nexo.values import Timestamp
 from nexo_bridge.redaction import Secret
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
@@ -46,12 +48,35 @@ def _unbound(_: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """How the messages of one Sale System are read (rule R14).
+
+    Attributes:
+        version: protocol version where neither header nor session says one; None: what fits.
+        tolerance: what is forgiven.
+    """
+
+    version: Version | None = None
+    tolerance: Tolerance = STRICT
+
+
+ProfileOf = Callable[[str], Profile]
+"""SaleID → its profile, as it is at this moment; asked in any thread."""
+
+
+def _plain(_: str) -> Profile:
+    """Everybody is read strictly."""
+    return Profile()
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """What reading one message gave."""
 
     message: Message
     version: Version
     digest: str
+    tolerated: dict[str, int] | None = None
 
 
 class Reception:
@@ -67,6 +92,7 @@ class Reception:
         is_open: Callable[[Source], bool],
         has_room: Callable[[], bool],
         certificate_of: CertificateOf = _unbound,
+        profile_of: ProfileOf = _plain,
         schemas: Schemas | None = None,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
@@ -80,6 +106,7 @@ class Reception:
             is_open: whether a connection still stands.
             has_room: whether the journal's disk has room for new money work.
             certificate_of: which client certificate a SaleID is bound to.
+            profile_of: how a Sale System is read.
             schemas: compiled ones to use on the loop.
             checkpoint: see ``ports``.
         """
@@ -89,6 +116,7 @@ class Reception:
         self._is_open = is_open
         self._has_room = has_room
         self._certificate_of = certificate_of
+        self._profile_of = profile_of
         self._checkpoint = checkpoint
         self._schemas = schemas or Schemas(xsd_bytes)
         self._xsd_bytes = xsd_bytes
@@ -96,6 +124,12 @@ class Reception:
         self._notices = Notices(Timer())
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nexo-large")
         self._last: dict[Source, HeaderIds] = {}
+        self._tolerated: dict[str, Counter[str]] = {}
+
+    @property
+    def tolerated(self) -> dict[str, dict[str, int]]:
+        """SaleID → how often which transformation was applied since the start."""
+        return {sale_id: dict(counter) for sale_id, counter in self._tolerated.items()}
 
     async def frame(
         self,
@@ -117,6 +151,8 @@ class Reception:
         self._checkpoint("frame.validated")
         if isinstance(event, Unreadable):
             self._note(event)
+        elif event.tolerated:
+            self._count(event, event.tolerated)
         if ack is not None:
             event = event.model_copy(update={"ack": ack})
         if isinstance(event, Arrived) and not (self._is_open(source) and self._has_room()):
@@ -155,10 +191,14 @@ class Reception:
         try:
             document = codec.parse(data, source.form)
             self._remember(source, document)
-            versions = self._versions(document)
+            ids = _ids(document)
+            if ids is None:
+                raise NotXml("The message has no MessageHeader. Begin it with MessageHeader.")
+            profile = self._profile_of(ids.sale_id)
+            versions = self._versions(document, ids, profile)
             version = versions[0]
             self._check(speaker, document)
-            read = self._decode(document, versions, schemas)
+            read = self._decode(document, versions, schemas, profile.tolerance)
         except Refusal as refusal:
             return self._unreadable(source, refusal, data, document, version)
         return Arrived(
@@ -167,22 +207,23 @@ class Reception:
             version=read.version,
             digest=read.digest,
             refused=None if refused is None else _said(refused),
+            tolerated=read.tolerated,
         )
 
-    def _versions(self, document: Document) -> tuple[Version, ...]:
-        """Rule R14: the version the header names, else the session's, else the newest that fits."""
-        ids = _ids(document)
-        if ids is None:
-            raise NotXml("The message has no MessageHeader. Begin it with MessageHeader.")
+    def _versions(self, document: Document, ids: HeaderIds, profile: Profile) -> tuple[Version, ...]:
+        """Rule R14: the version the header names, else the session's, else the profile's, else the newest that fits."""
         envelope = document.envelope
         asked = envelope.header.get("ProtocolVersion") if envelope else None
         for version in VERSIONS:
             if asked == version:
                 return (version,)
-        session = self._version_of(ids.sale_id, ids.poi_id)
-        return (session,) if session else VERSIONS
+        known = self._version_of(ids.sale_id, ids.poi_id) or profile.version
+        return (known,) if known else VERSIONS
 
-    def _decode(self, document: Document, versions: tuple[Version, ...], schemas: Schemas) -> _Read:
+    def _decode(
+        self, document: Document, versions: tuple[Version, ...], schemas: Schemas, tolerance: Tolerance
+    ) -> _Read:
+        """The message as it came if any version takes it so; else, with what is forgiven put right."""
         first: SchemaViolations | None = None
         for version in versions:
             try:
@@ -192,7 +233,18 @@ class Reception:
             else:
                 return _Read(message, version, self._digest(message))
         assert first is not None, "there is at least one version"
-        raise first
+        if not tolerance.names:
+            raise first
+        left: SchemaViolations | None = None
+        for version in versions:
+            changed = schemas.put_right(document, version, tolerance)
+            try:
+                message = codec.decode(changed.document, version, schemas, self._seal)
+            except SchemaViolations as refusal:
+                left = left or refusal
+            else:
+                return _Read(message, version, self._digest(message), dict(changed.counts))
+        raise left or first  # what is forgiven is not told as a fault
 
     def _check(self, speaker: Speaker, document: Document) -> None:
         """Refuse a header that says another than who speaks: before the body is looked at, and whatever it holds."""
@@ -237,6 +289,18 @@ class Reception:
             reason=event.text,
         )
 
+    def _count(self, event: Arrived, done: Mapping[str, int]) -> None:
+        header = event.message.header
+        self._tolerated.setdefault(header.sale_id, Counter()).update(done)
+        self._notices.warn(
+            "message_tolerated",
+            connection=event.source.connection,
+            category=header.message_category,
+            sale_id=header.sale_id,
+            service_id=header.service_id or "",
+            tolerated=told(done),
+        )
+
     def _remember(self, source: Source, document: Document) -> None:
         ids = _ids(document)
         if ids is not None:
@@ -266,7 +330,7 @@ class Reception:
             retry=refusal.retry,
             at=refusal.at,
             text=refusal.text,
-            sale_transaction=_sale_transaction(document),
+            sale_transaction=_sale_transaction(document, self._profile_of(header.sale_id).tolerance.zone),
             start=self._seal(b64encode(data[:SHOWN]).decode()),
         )
 
@@ -312,7 +376,7 @@ def _reaction(event: Arrived | Unreadable) -> Reaction | None:
     return "response"
 
 
-def _sale_transaction(document: Document | None) -> tuple[str, str] | None:
+def _sale_transaction(document: Document | None, zone: str) -> tuple[str, str] | None:
     """SaleTransactionID of a body that is otherwise invalid, if it is usable itself."""
     found = document.root.find(".//SaleTransactionID") if document is not None else None
     if found is None:
@@ -320,8 +384,9 @@ def _sale_transaction(document: Document | None) -> tuple[str, str] | None:
     transaction_id, time_stamp = found.get("TransactionID"), found.get("TimeStamp")
     if transaction_id is None or time_stamp is None:
         return None
+    stamp = Timestamp(str(time_stamp)).zoned(zone)  # else the answer would be as invalid as the request
     try:
-        Timestamp(time_stamp).moment()
+        stamp.moment()
     except ValueError:
         return None
-    return str(transaction_id), str(time_stamp)
+    return str(transaction_id), str(stamp)

@@ -7,6 +7,7 @@ besides.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,6 +23,7 @@ from nexo_bridge.adapters.placed import (
     WrittenByUs,
 )
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.nexo.tolerance import NAMES, STRICT, Tolerance
 from nexo_bridge.ppaas.environments import base_url
 from nexo_bridge.ppaas.operations import with_paths
 from nexo_bridge.redaction import printable
@@ -76,6 +78,18 @@ WireId = Annotated[str, AfterValidator(_wire_id)]
 """A POIID or SaleID as the POS sends it: free text (messages.md), so only what could not be shown is refused."""
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+def _transformation(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"must be one of {', '.join(NAMES)} (docs/tolerance.md)")
+    return name
+
+
+def _zone(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"Z|[+-](0\d|1[0-3]):[0-5]\d|[+-]14:00", text, re.ASCII):
+        raise ValueError('must be "Z" or an offset from UTC such as "+01:00"')
+    return text
 
 
 class Journal(Section):
@@ -186,9 +200,13 @@ def _pos_url(text: str | None) -> str | None:
 class Pos(Section):
     """``[pos."SALEID"]``: one Sale System's habits."""
 
-    mode: Literal["strict"] = "strict"
+    mode: Literal["strict", "tolerant"] = "strict"
+    relax: tuple[Annotated[str, AfterValidator(_transformation)], ...] | None = None
+    """None in tolerant mode: everything that ``nexo.tolerance`` has."""
+    zone: Annotated[str | None, AfterValidator(_zone)] = None
+    """Of times without one; None: UTC."""
     version: Literal["3.0", "3.1"] | None = None
-    """None: what the message or its session says (R14)."""
+    """For what neither the message nor its session says (R14)."""
     on_unknown: Literal["park", "answer"] = "park"
     repeat_sale: Literal["refuse", "allow"] = "refuse"
     busy_condition: Literal["Busy", "NotAllowed"] = "Busy"
@@ -197,6 +215,20 @@ class Pos(Section):
     http_ca: OptionalCertificate = None
     """PEM bundle its certificate is checked with; None: the system's."""
     deadlines: PosDeadlines = PosDeadlines()
+
+    @model_validator(mode="after")
+    def _only_the_tolerant_forgive(self) -> Self:
+        for name in ("relax", "zone"):
+            if self.mode == "strict" and getattr(self, name) is not None:
+                raise ValueError(f'{name} belongs to mode = "tolerant"; set that, or remove {name}')
+        return self
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What is forgiven this POS."""
+        if self.mode == "strict":
+            return STRICT
+        return Tolerance(frozenset(NAMES if self.relax is None else self.relax), self.zone or "Z")
 
     @model_validator(mode="after")
     def _an_authority_needs_tls(self) -> Self:

@@ -238,3 +238,15 @@ async def test_a_live_journal_can_be_listed(tmp_path: Path) -> None:
         assert out.decode().startswith("X1 ")
         await kept(journal)
     assert journal.keys == KEYS
+
+
+def test_what_was_put_right_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def write() -> None:
+        async with opened(tmp_path / "tolerant") as journal:
+            put(journal, exchange="X1", public={"tolerated": {"missing-zone": 2, "code-capitals": 1}})
+
+    asyncio.run(write())
+    for action in (["list"], ["show", "X1"]):
+        code, out, _ = say(capsys, *action, "--journal", tmp_path / "tolerant")
+        assert code == 0
+        assert 'tolerated="missing-zone x2, code-capitals"' in out

@@ -85,3 +85,12 @@ async def test_not_running_is_69_and_a_wrong_file_78(tmp_path: Path) -> None:
         assert b"no bridge answers" in errors
         code, _, _ = await command("status", "--config", "absent.toml", cwd=here.folder)
         assert code == 78
+
+
+def test_what_was_put_right_is_told() -> None:
+    lines = page(status(tolerated={"KASSE1": {"missing-zone": 12, "code-capitals": 1}}))
+    assert lines[-2:] == [
+        "put right for  what, since the start",
+        "KASSE1         missing-zone x12, code-capitals",
+    ]
+    assert page(status(tolerated={})) == page(status())

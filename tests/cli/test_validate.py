@@ -302,3 +302,34 @@ def test_a_reader_that_has_seen_enough_is_no_error(program: Program) -> None:
         child.stdout.close()
         assert child.stderr.read() == b""
         assert child.wait() == 1
+
+
+NO_ZONE = ('TimeStamp="2025-03-14T09:26:53+01:00"', 'TimeStamp="2025-03-14T09:26:53"')
+MARKED = ('Currency="EUR"', 'Currency="EUR" shopId="1" tillId="2"')
+
+
+def test_tolerant_mode_tells_what_would_help(program: Program) -> None:
+    name = program.file(card(NO_ZONE, MARKED))
+    code, text = program.text("--tolerant", name)
+    assert code == 0
+    assert text.startswith(f"{name}: not valid by version 3.1: 3 faults\n")
+    assert text.endswith("\n\n  valid in tolerant mode: unknown-attribute x2, missing-zone\n\n")
+    assert program.text(name)[0] == 1
+    code, (verdict,) = program.json("--tolerant", name)
+    assert (code, verdict["valid"]) == (0, False)
+    assert verdict["tolerant"] == {"valid": True, "put_right": {"unknown-attribute": 2, "missing-zone": 1}}
+
+
+def test_what_tolerant_mode_does_not_help(program: Program) -> None:
+    bad, broken = program.file(card(NO_ZONE, ("12.50", "12,50"))), program.file("<a", "broken.xml")
+    good, slipped = str(CARD), program.file(card(NO_ZONE), "slipped.xml")
+    code, text = program.text("--tolerant", bad, broken, good, slipped)
+    assert code == 1
+    assert text.count("  not valid in tolerant mode either\n") == 2
+    assert text.endswith("2 of 4 messages are valid in tolerant mode\n")
+    code, verdicts = program.json("--tolerant", bad, good)
+    assert [one["tolerant"] for one in verdicts] == [
+        {"valid": False, "put_right": {}},
+        {"valid": True, "put_right": {}},
+    ]
+    assert "tolerant" not in program.json(good)[1][0]

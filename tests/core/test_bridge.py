@@ -100,3 +100,10 @@ def test_another_category_that_plans_what_is_not_served_is_a_defect(monkeypatch:
     monkeypatch.setattr(counter, "BY_NAME", misplanned("Diagnosis"))
     with pytest.raises(AssertionError, match="Diagnosis planned Nothing"):
         play >> diagnosis()
+
+
+def test_r14_what_was_put_right_is_journalled_with_the_exchange() -> None:
+    play = open_for() >> payment().model_copy(update={"tolerated": {"missing-zone": 1}})
+    play << "look up"
+    play >> found << "journal Received" << "journal Asking" << "call create_card"
+    assert play.last["Received"].public["tolerated"] == {"missing-zone": 1}

@@ -172,6 +172,12 @@ def test_r3_login_is_never_refused_for_its_service_id_and_replaces_the_session()
     assert play.bridge.logged_in("POI1") == ("TILL",)
 
 
+def test_r14_a_login_that_was_put_right_is_journalled_so() -> None:
+    play = open_for() >> login().model_copy(update={"tolerated": {"missing-zone": 1}})
+    play << "journal LoggedOut" << "forget" << "journal LoggedIn" << "reply Success"
+    assert play.last["LoggedIn"].public["tolerated"] == {"missing-zone": 1}
+
+
 def test_f18_every_login_is_answered() -> None:
     play = open_for() >> login(source=B)
     play << "journal LoggedOut" << "forget" << "journal LoggedIn" << "reply Success to B"

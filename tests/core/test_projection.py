@@ -112,3 +112,14 @@ def test_found_counts_and_a_mac_is_said_not_to_be_checked() -> None:
     assert projection.public(found) == {"found": 2}
     assert projection.read(projection.entry(STAMP, found)) == found
     assert projection.public(SIGNED)["mac"] == "not checked"
+
+
+def test_r14_what_was_put_right_is_shown_and_an_older_journal_has_none() -> None:
+    event = payment().model_copy(update={"tolerated": {"missing-zone": 2}})
+    entry = projection.entry(STAMP, event)
+    assert entry.public["tolerated"] == {"missing-zone": 2}
+    assert projection.read(entry) == event
+    assert "tolerated" not in projection.public(payment())
+    older = projection.entry(STAMP, payment())
+    del older.body["tolerated"]
+    assert projection.read(older) == payment()

@@ -78,3 +78,16 @@ def test_they_are_texts_to_pydantic() -> None:
     assert adapter.dump_json(stamp) == b'"2026-01-31T24:00:00Z"'
     with pytest.raises(ValidationError):
         adapter.validate_python(20260131)
+
+
+@pytest.mark.parametrize(
+    ("text", "zoned"),
+    [
+        ("2026-03-01T24:00:00", "2026-03-01T24:00:00+02:00"),
+        (" 2026-03-01T10:15:30.5 ", "2026-03-01T10:15:30.5+02:00"),
+        ("2026-03-01T10:15:30Z", "2026-03-01T10:15:30Z"),
+        (" 2026-03-01T10:15:30-05:00", " 2026-03-01T10:15:30-05:00"),
+    ],
+)
+def test_a_zone_is_written_behind_a_time_without_one(text: str, zoned: str) -> None:
+    assert Timestamp(text).zoned("+02:00") == zoned

@@ -130,6 +130,21 @@ async def test_without_room_on_the_disk_no_payment_is_taken(tmp_path: Path) -> N
         assert (status["journal"], status["takes_payments"]) == ("no room", False)
         room = True
         assert desk.status()["takes_payments"]
+        assert desk.status()["tolerated"] == {}
+
+
+async def test_status_tells_what_was_put_right_for_whom(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        done = {"KASSE1": {"missing-zone": 2}}
+        desk = Desk(
+            it.app.bridge,
+            it.app.runner.feed,
+            it.time.wall,
+            it.platform.session_state,
+            reloaded,
+            tolerated=lambda: done,
+        )
+        assert desk.status()["tolerated"] == done
 
 
 async def test_status_tells_the_last_error_of_each_terminal(tmp_path: Path) -> None:

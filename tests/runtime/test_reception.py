@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,13 +15,15 @@ from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.signals import Arrived, Event, PosGone, Unreadable
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import FrameTooLarge, NotYours
+from nexo_bridge.nexo import json_form
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.json_form import in_form
 from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.tolerance import TOLERANT, Tolerance
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.log_fields import shown
-from nexo_bridge.runtime.reception import OFF_LOOP, SHOWN, Reception
+from nexo_bridge.runtime.reception import OFF_LOOP, SHOWN, Profile, Reception
 from tests.faults import words
 
 KEYS = Keys.derive(b"r" * 32)
@@ -40,6 +43,7 @@ class Door:
     bound: dict[str, str] = field(default_factory=dict)
     is_open: bool = True
     has_room: bool = True
+    profiles: dict[str, Profile] = field(default_factory=dict)
     reception: Reception = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +55,7 @@ class Door:
             is_open=lambda _: self.is_open,
             has_room=lambda: self.has_room,
             certificate_of=self.bound.get,
+            profile_of=lambda sale_id: self.profiles.get(sale_id, Profile()),
             schemas=SCHEMAS,
             checkpoint=self.points.append,
         )
@@ -333,3 +338,87 @@ async def test_the_listener_is_told_what_follows() -> None:
     assert await reacted(pay().replace(b"RequestedAmount", b"Amount")) == "rejection"
     assert await reacted(b"GET / HTTP/1.1") == "rejection"
     assert await reacted(answered.replace(b"OutputResult", b"Output")) == "unreadable"
+
+
+# -- tolerant mode -----------------------------------------------------------------------------------------------------
+
+
+def slipped(data: bytes) -> bytes:
+    """A payment with two slips: a time without its zone, and an attribute that nexo does not have."""
+    shorter = re.sub(rb'TimeStamp="([^"Z]*)Z"', rb'TimeStamp="\1"', data)
+    assert shorter != data
+    return shorter.replace(b"<PaymentRequest", b'<PaymentRequest Colour="green"')
+
+
+async def test_r14_tolerant_mode_reads_what_was_meant_and_says_what_it_did() -> None:
+    async with door() as it:
+        meant = await it.arrived(pay())
+        it.profiles["KASSE1"] = Profile(tolerance=TOLERANT)
+        event = await it.arrived(slipped(pay()))
+        assert (event.message, event.digest, event.version) == (meant.message, meant.digest, "3.1")
+        assert event.tolerated == {"unknown-attribute": 1, "missing-zone": 1}
+        assert meant.tolerated is None
+        assert (await it.arrived(pay())).tolerated is None
+        assert it.reception.tolerated == {"KASSE1": {"unknown-attribute": 1, "missing-zone": 1}}
+
+
+async def test_r14_tolerant_mode_in_json() -> None:
+    async with door() as it:
+        it.profiles["KASSE1"] = Profile(tolerance=TOLERANT)
+        meant = await it.arrived(pay())
+        data = json_form.in_form(pay(), "json")
+        shorter = re.sub(rb'"TimeStamp":"([^"Z]*)Z"', rb'"TimeStamp":"\1"', data)
+        assert shorter != data
+        await it.reception.frame(replace(HERE, form="json"), shorter)
+        event = it.fed[-1]
+        assert isinstance(event, Arrived)
+        assert (event.message, event.tolerated) == (meant.message, {"missing-zone": 1})
+
+
+async def test_r14_the_profile_is_of_the_sale_id_and_asked_for_each_message() -> None:
+    async with door() as it:
+        it.profiles["KASSE2"] = Profile(tolerance=TOLERANT)
+        assert (await it.unreadable(slipped(pay()))).code == "NB-103"
+        it.profiles["KASSE1"] = Profile(tolerance=TOLERANT)
+        assert (await it.arrived(slipped(pay()))).tolerated
+        del it.profiles["KASSE1"]
+        assert (await it.unreadable(slipped(pay()))).code == "NB-103"
+
+
+async def test_r14_what_is_forgiven_is_not_told_as_a_fault() -> None:
+    async with door() as it:
+        it.profiles["KASSE1"] = Profile(tolerance=Tolerance(frozenset({"missing-zone"}), zone="+01:00"))
+        event = await it.unreadable(slipped(pay()))
+        assert event.at.endswith("/PaymentRequest/@Colour")
+        assert event.sale_transaction is not None
+        assert event.sale_transaction[1].endswith("+01:00")
+
+
+async def test_r14_a_large_message_is_put_right_off_the_loop() -> None:
+    async with door() as it:
+        it.profiles["KASSE1"] = Profile(tolerance=TOLERANT)
+        many = b"".join(
+            b'<SaleItem ItemID="%d" ProductCode="1" ItemAmount="1.00"/>' % number for number in range(500)
+        )
+        data = slipped(pay()).replace(b"</PaymentTransaction>", many + b"</PaymentTransaction>")
+        assert len(data) > OFF_LOOP
+        assert (await it.arrived(data)).tolerated == {"unknown-attribute": 1, "missing-zone": 1}
+
+
+async def test_r14_valid_by_any_version_is_valid_as_it_came() -> None:
+    """Tolerant mode would read the name of 3.0 as that of 3.1."""
+    newer = logged("3.1").replace(b'ProtocolVersion="3.1" ', b"")
+    older = newer.replace(b"ProviderIdentification", b"ManufacturerID")
+    async with door() as it:
+        it.profiles["KASSE1"] = Profile(tolerance=TOLERANT)
+        event = await it.arrived(older)
+        assert (event.version, event.tolerated) == ("3.0", None)
+
+
+async def test_r14_else_the_version_of_the_sale_id() -> None:
+    async with door() as it:
+        it.profiles["KASSE1"] = Profile(version="3.0")
+        assert (await it.arrived(pay())).version == "3.0"
+        assert (await it.arrived(logged("3.1"))).version == "3.1"
+        it.session = "3.1"
+        assert (await it.arrived(pay())).version == "3.1"

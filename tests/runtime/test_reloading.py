@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -281,3 +282,26 @@ async def test_a_file_that_goes_away_while_it_is_read_changes_nothing(
         monkeypatch.setattr(terminal_access, "load", gone)
         assert "a file went away while it was read" in await here.refused()
         assert here.known() == {FIRST}
+
+
+async def test_r14_the_mode_of_a_pos_changes_with_a_reload(tmp_path: Path) -> None:
+    """Strict and tolerant from one message to the next; what it is and how often it was needed is told."""
+
+    def without_zone(data: bytes) -> bytes:
+        shorter = re.sub(rb'TimeStamp="([^"Z]*)Z"', rb'TimeStamp="\1"', data)
+        assert shorter != data
+        return shorter
+
+    async with shop(tmp_path, FIRST) as it:
+        till = await it.stage.logged_in(poi=FIRST)
+        answer = await till.ask(without_zone(till.payment("11", "12.50")))
+        assert (answer.result, answer.condition) == ("Failure", "MessageFormat")
+        it.edit(lambda text: text + '[pos."KASSE1"]\nmode = "tolerant"\nrelax = ["missing-zone"]\n')
+        await it.reload()
+        answer = await till.ask(without_zone(till.payment("12", "12.50")))
+        assert answer.result == "Success"
+        assert it.stage.app.tolerated == {"KASSE1": {"missing-zone": 1}}
+        it.edit(lambda text: text.replace("tolerant", "strict").replace("relax", "# relax"))
+        await it.reload()
+        answer = await till.ask(without_zone(till.payment("13", "12.50")))
+        assert (answer.result, answer.condition) == ("Failure", "MessageFormat")

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.nexo.tolerance import NAMES, STRICT, TOLERANT, Tolerance
 from nexo_bridge.runtime.settings import Listen, Settings, load_settings, read_settings
 from nexo_bridge.runtime.settings_sections import Deadlines
 from nexo_bridge.runtime.settings_terminals import MtlsTerminal
@@ -158,6 +159,22 @@ MISTAKES = {
     "no environment": (
         ENOUGH.replace('environment = "demo"', ""),
         'platform.environment: missing; add environment = "demo"',
+    ),
+    "strict, and yet something forgiven": (
+        ENOUGH + '[pos."A"]\nrelax = ["missing-zone"]\n',
+        'pos."A": relax belongs to mode = "tolerant"; set that, or remove relax',
+    ),
+    "strict, and yet a zone": (
+        ENOUGH + '[pos."A"]\nzone = "Z"\n',
+        'pos."A": zone belongs to mode = "tolerant"; set that, or remove zone',
+    ),
+    "no such transformation": (
+        ENOUGH + '[pos."A"]\nmode = "tolerant"\nrelax = ["missing-zones"]\n',
+        f'pos."A".relax[0]: must be one of {", ".join(NAMES)} (docs/tolerance.md)',
+    ),
+    "a zone by name": (
+        ENOUGH + '[pos."A"]\nmode = "tolerant"\nzone = "Europe/Berlin"\n',
+        'pos."A".zone: must be "Z" or an offset from UTC such as "+01:00"',
     ),
     "no terminals": (
         ENOUGH[: ENOUGH.index("[terminals")],
@@ -510,3 +527,15 @@ def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
     ):
         assert told["platform"][name] == getattr(settings.platform, name)
     assert told["platform"]["never_created_reads"] == settings.platform.never_created_reads
+
+
+def test_a_tolerant_pos(folder: Path) -> None:
+    text = ENOUGH + (
+        '[pos."A"]\nmode = "tolerant"\n[pos."B"]\nmode = "tolerant"\nrelax = ["missing-zone"]\nzone = "-05:00"\n'
+        '[pos."C"]\nmode = "tolerant"\nrelax = []\n[pos."D"]\n'
+    )
+    settings = load_settings(written(folder, text), {})
+
+    assert settings.pos_for("A").tolerance == TOLERANT
+    assert settings.pos_for("B").tolerance == Tolerance(frozenset({"missing-zone"}), "-05:00")
+    assert [settings.pos_for(sale_id).tolerance for sale_id in "CDE"] == [STRICT, STRICT, STRICT]
