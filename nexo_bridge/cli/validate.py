@@ -211,6 +211,11 @@ def _violation_as_json(violation: Violation) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ for people
 
 
+_NOT_YET = (
+    "What no schema can say of the body, amounts and what belongs together, is looked at once this is mended."
+)
+
+
 def _report(verdicts: list[Verdict], *, tolerant: bool) -> str:
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     lines: list[str] = []
@@ -218,6 +223,8 @@ def _report(verdicts: list[Verdict], *, tolerant: bool) -> str:
         lines.append(_headline(verdict))
         for violation in verdict.found:
             lines += _paragraph(violation, width)
+        if any(map(_by_schema, verdict.faults)):
+            lines += ["", *textwrap.wrap(_NOT_YET, width, initial_indent="  ", subsequent_indent="  ")]
         lines += _second_opinion(verdict, width)
         if tolerant and verdict.faults:
             lines += ["", f"  {_in_tolerant_mode(verdict)}"]

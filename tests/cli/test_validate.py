@@ -65,6 +65,16 @@ def test_every_sample_is_valid(program: Program) -> None:
     assert text.endswith(f"{len(names)} of {len(names)} messages are valid\n")
 
 
+def test_what_is_not_looked_at_yet_is_told(program: Program) -> None:
+    told = "is looked at once this is mended"
+    _, text = program.text(program.file(card(('"EUR"', '"XXZ"'))))
+    assert told not in " ".join(text.split())
+    code, text = program.text(program.file(card(('"EUR"', '"XXZ"'), ("RequestedAmount", "RequestedAmounts"))))
+    assert code == 1
+    assert "NX-022" not in text
+    assert told in " ".join(text.split())
+
+
 def test_faults_are_shown_with_place_and_remedy(program: Program) -> None:
     name = program.file(card(('"EUR"', '"XXZ"'), ('"KASSE-01"', '"KASSE-01 "'), ("12.50", "0")))
     code, text = program.text(name)
