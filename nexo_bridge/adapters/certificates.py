@@ -1,4 +1,6 @@
-"""TLS towards the platform: one ``SSLContext`` for each client certificate, and what is wrong with its files.
+"""TLS with a certificate of ours: one ``SSLContext`` for each, and what is wrong with its files.
+
+``load`` makes the client's side, towards the platform; ``load_server`` the side of a listener.
 
 A certificate comes as PEM with its key in a second file, or with it in one PKCS#12 file. What only a person can mend
 (a file missing or unreadable, a key that does not fit or that everybody may read) is a ``ConfigurationError``. What
@@ -9,6 +11,7 @@ here blocks on files: call it before the loop runs, or in a thread.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 import stat
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -30,7 +34,11 @@ from nexo_bridge.redaction import printable
 WARN_AHEAD = (30, 14, 7, 1)
 """Days before the end of a certificate at which people are told, each once."""
 
+Asked = Literal["none", "optional", "required"]
+"""Whether a peer is asked for its client certificate, and what happens when it shows none."""
+
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
+_VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class Files:
     Attributes:
         key: None when ``certificate`` is a PKCS#12 file, which holds it.
         key_password: of the key, or of the PKCS#12 file.
+        ca: authorities that may sign the other side's certificate.
+        ca_setting: names ``ca`` in errors.
     """
 
     setting: str
@@ -47,6 +57,7 @@ class Files:
     key: Path | None = None
     key_password: Path | None = None
     ca: Path | None = None
+    ca_setting: str = "platform.ca"
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -66,13 +77,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A usable client certificate.
+    """A usable certificate.
 
     Attributes:
-        context: TLS 1.2 to 1.3; chain and subject alternative name of the platform are checked.
+        context: TLS 1.2 to 1.3. A client's checks chain and subject alternative name of the other side.
         not_before, not_after: when it is valid, UTC; the chain's certificates count too.
         serial: the device's serial number in the subject; None when there is none.
         oddities: what is odd about the files, one sentence each.
+        kind: what people call it.
     """
 
     context: ssl.SSLContext
@@ -80,34 +92,35 @@ class Identity:
     not_after: datetime
     serial: str | None = None
     oddities: tuple[str, ...] = ()
+    kind: str = "client certificate"
 
     def problem(self, now: float) -> str | None:
         """What is wrong with the certificate at wall time ``now``, in seconds since the epoch; None: nothing."""
         moment = datetime.fromtimestamp(now, UTC)
         if moment > self.not_after:
-            return f"the client certificate expired on {self.not_after:%Y-%m-%d %H:%M} UTC"
+            return f"the {self.kind} expired on {self.not_after:%Y-%m-%d %H:%M} UTC"
         if moment < self.not_before:
-            return f"the client certificate is valid only from {self.not_before:%Y-%m-%d %H:%M} UTC"
+            return f"the {self.kind} is valid only from {self.not_before:%Y-%m-%d %H:%M} UTC"
         return None
 
     def days_left(self, now: float) -> int:
         """Whole days from ``now`` to the certificate's end; negative after it."""
         return int((self.not_after.timestamp() - now) // 86400)
 
-    def warnings(self, now: float, serial: str) -> tuple[str, ...]:
-        """What people should know of this certificate at the terminal ``serial``, one sentence each.
+    def warnings(self, now: float, serial: str | None = None) -> tuple[str, ...]:
+        """What people should know of this certificate, one sentence each; ``serial``: of the terminal it is for.
 
         The sentence about its end changes when a day of ``WARN_AHEAD`` is reached and not in between.
         """
         found = list(self.oddities)
-        if self.serial is not None and self.serial != serial:
+        if serial is not None and self.serial is not None and self.serial != serial:
             found.append(
                 f"the client certificate is of device {printable(self.serial, 64)}, the terminal's serial is {serial}"
             )
         stage = min((days for days in WARN_AHEAD if self.days_left(now) < days), default=None)
         if stage is not None and self.problem(now) is None:
             found.append(
-                f"the client certificate ends on {self.not_after:%Y-%m-%d %H:%M} UTC, "
+                f"the {self.kind} ends on {self.not_after:%Y-%m-%d %H:%M} UTC, "
                 f"in less than {stage} day{'s' if stage > 1 else ''}; renew it"
             )
         return tuple(found)
@@ -120,6 +133,56 @@ def load(files: Files) -> Identity:
         ConfigurationError: a file is missing, unreadable, open to others or neither PEM nor PKCS#12, the key needs
             another password, or the key is not the certificate's.
     """
+    context = trusting(files.ca, files.ca_setting)
+    return _identity(files, context, "client certificate")
+
+
+def load_server(files: Files, asked: Asked) -> Identity:
+    """Read the files of a listener and build the context.
+
+    A session is never resumed, so that each connection proves its certificate anew, against today's authorities.
+
+    Args:
+        files: with ``ca``, the authorities of the peers' certificates, unless ``asked`` is "none".
+        asked: whether a peer must show one.
+
+    Raises:
+        ConfigurationError: as ``load``.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    if files.ca is not None:
+        _trust(context, files.ca, files.ca_setting)
+    context.verify_mode = _VERIFY[asked]
+    return _identity(files, context, "certificate")
+
+
+def fingerprint(certificate: bytes) -> str:
+    """SHA-256 of a certificate (DER), hexadecimal."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def fingerprints(setting: str, path: Path) -> frozenset[str]:
+    """Of every certificate in a PEM file: more than one while a peer changes from an old one to a new one.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds none.
+    """
+    content = _read(setting, path)
+    try:
+        found = x509.load_pem_x509_certificates(content)
+    except ValueError:
+        raise ConfigurationError(
+            f"{setting}: {path} is not a PEM certificate; give the certificate that the POS shows"
+        ) from None
+    return frozenset(fingerprint(one.public_bytes(serialization.Encoding.DER)) for one in found)
+
+
+def _identity(files: Files, context: ssl.SSLContext, kind: str) -> Identity:
+    """``context`` with the certificate of ``files`` in it."""
     content = _read(f"{files.setting}.certificate", files.certificate)
     password = _password(files)
     if b"-----BEGIN CERTIFICATE-----" in content:
@@ -133,7 +196,6 @@ def load(files: Files) -> Identity:
             f"{files.setting}.key: {files.key or files.certificate} does not belong to {files.certificate}; "
             "give the key made with it"
         )
-    context = trusting(files.ca)
     try:
         _use(context, key, chain)
     except (ssl.SSLError, OSError):
@@ -147,10 +209,11 @@ def load(files: Files) -> Identity:
         min(certificate.not_valid_after_utc for certificate in chain),
         str(serials[0].value) if serials else None,
         _disorder(chain),
+        kind,
     )
 
 
-def trusting(ca: Path | None) -> ssl.SSLContext:
+def trusting(ca: Path | None, setting: str = "platform.ca") -> ssl.SSLContext:
     """A context without a client certificate: TLS 1.2 to 1.3, and ``ca`` or the system's authorities.
 
     Raises:
@@ -164,7 +227,7 @@ def trusting(ca: Path | None) -> ssl.SSLContext:
     if ca is None:
         context.load_default_certs()
     else:
-        _trust(context, ca)
+        _trust(context, ca, setting)
     return context
 
 
@@ -258,7 +321,7 @@ def _disorder(chain: list[x509.Certificate]) -> tuple[str, ...]:
             issued.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature):
             return (
-                "the chain behind the client certificate is not in order: each certificate is followed by its issuer's",
+                "the chain behind the certificate is not in order: each certificate is followed by its issuer's",
             )
     return ()
 
@@ -284,11 +347,11 @@ def _public(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, _SPKI)
 
 
-def _trust(context: ssl.SSLContext, ca: Path) -> None:
-    bundle = _read("platform.ca", ca)
+def _trust(context: ssl.SSLContext, ca: Path, setting: str) -> None:
+    bundle = _read(setting, ca)
     try:
         context.load_verify_locations(cadata=bundle.decode("ascii"))
     except (ssl.SSLError, ValueError):
         raise ConfigurationError(
-            f"platform.ca: {ca} holds no PEM certificates; give the bundle, bundle.pem"
+            f"{setting}: {ca} holds no PEM certificates; give the bundle, bundle.pem"
         ) from None

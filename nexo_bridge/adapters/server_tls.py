@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
 from pathlib import Path
 from typing import Final, Literal
 
+from nexo_bridge.adapters.certificates import fingerprint
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.redaction import printable
 
@@ -71,4 +71,4 @@ def tell_when_flushed(transport: asyncio.WriteTransport) -> None:
 def client_fingerprint(tls: ssl.SSLObject | None) -> str:
     """SHA-256 of the client's certificate (DER), hexadecimal; empty without TLS or certificate."""
     shown = None if tls is None else tls.getpeercert(binary_form=True)
-    return hashlib.sha256(shown).hexdigest() if shown else ""
+    return fingerprint(shown) if shown else ""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from itertools import count
-from typing import Final
+from typing import ClassVar, Final, TypeAlias
 
 from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.tcp_connection import Connection
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.timer import Timer
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import ConfigurationError
 
 _NUMBERS: Final = count(1)  # for the process, not the listener: a connection's name is never used again
 _CLOSING: Final = 2.0
+_Settings: TypeAlias = TcpListen | TlsListen
 
 
 class TcpListener:
@@ -28,11 +31,15 @@ class TcpListener:
         timer: clock and deadlines; tests move it by hand.
     """
 
-    def __init__(self, settings: TcpListen, intake: Intake, *, timer: Timer | None = None) -> None:
+    transport: ClassVar[str] = "tcp"
+
+    def __init__(self, settings: _Settings, intake: Intake, *, timer: Timer | None = None) -> None:
         self._settings = settings
         self._intake = intake
         self._timer = timer or Timer()
         self._notices = Notices(self._timer)
+        self.address = ""
+        """``HOST:PORT`` really bound; empty before ``start``."""
         self._server: asyncio.Server | None = None
         self._connections: dict[str, Connection] = {}
         self._addresses: Counter[str] = Counter()
@@ -49,14 +56,20 @@ class TcpListener:
         host, port = self._settings.host, self._settings.port
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._connection, host, port, backlog=256)
+            self._server = await loop.create_server(self._protocol, host, port, backlog=256)
         except OSError as error:
             raise ConfigurationError(
                 f"listen: cannot listen on {host} port {port} ({error.strerror or type(error).__name__}); "
                 "set an address of this machine and a port nothing else uses"
             ) from error
         bound = self._server.sockets[0].getsockname()
-        return spoken(bound[0], bound[1])
+        self.address = spoken(bound[0], bound[1])
+        return self.address
+
+    def state(self) -> ListenerState:
+        """What people should know of this listener."""
+        up = self._server is not None and self._server.is_serving()
+        return ListenerState(self.transport, self.address, up, len(self._connections))
 
     def is_open(self, source: Source) -> bool:
         """Whether an answer can be written to this connection now."""
@@ -88,8 +101,12 @@ class TcpListener:
             *(connection.close(_CLOSING) for connection in tuple(self._connections.values()))
         )
 
+    def _protocol(self) -> asyncio.BaseProtocol:
+        """What the socket of a new connection speaks to."""
+        return self._connection()
+
     def _connection(self) -> Connection:
-        source = Source("tcp", f"tcp-{next(_NUMBERS)}")
+        source = Source(self.transport, f"{self.transport}-{next(_NUMBERS)}")
         return Connection(
             source,
             settings=self._settings,

@@ -1,6 +1,6 @@
 """One TCP connection of a POS: bytes to frames, frames to the intake in order, answers back.
 
-One task reads and one only; answers are written by whoever has them. Time limits, each from ``TcpListen``:
+One task reads and one only; answers are written by whoever has them. Time limits, each from ``ConnectionLimits``:
 
 - a message that began must be whole after ``frame_timeout``, whatever progress it makes (slow loris);
 - an answer must be in the kernel's hands after ``write_timeout``, or the peer is dropped;
@@ -23,9 +23,10 @@ from typing import Any, Final
 
 import structlog
 
-from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.intake import ANYBODY, Intake, Speaker
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.adapters.server_tls import client_fingerprint
+from nexo_bridge.adapters.tcp_settings import ConnectionLimits
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import NotXml, Refusal
@@ -46,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
 
     Args:
         source: its name, unique in this process.
-        settings: the listener's limits.
+        settings: its limits.
         intake: where frames and faults go.
         timer: clock and deadlines.
         notices: for log records a peer can cause.
@@ -58,7 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self,
         source: Source,
         *,
-        settings: TcpListen,
+        settings: ConnectionLimits,
         intake: Intake,
         timer: Timer,
         notices: Notices,
@@ -89,6 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self._handed = 0
         self._owed = 0  # answers the peer may still wait for, as far as can be told from outside
         self._framed = True
+        self._who: Speaker | None = None
         self._transport: asyncio.Transport
 
     # What asyncio calls.
@@ -197,7 +199,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._framed = event.framed
                 self._owed += _wants_answer(event.data)
                 source = replace(self.source, form=event.form)
-                await self._intake.frame(source, event.data, refused=self._refused(event.form))
+                refused = self._refused(event.form)
+                await self._intake.frame(source, event.data, speaker=self._speaker(), refused=refused)
             elif isinstance(event, FrameFault):
                 self._began = None
                 await self._fault(event)
@@ -225,6 +228,13 @@ class Connection(asyncio.BufferedProtocol):
             protocol="JSON",
         )
         return refusal
+
+    def _speaker(self) -> Speaker:
+        """Who speaks, as far as TLS has proved it. It cannot change under a connection: nothing is negotiated anew."""
+        if self._who is None:
+            certificate = client_fingerprint(self._transport.get_extra_info("ssl_object"))
+            self._who = Speaker(certificate=certificate) if certificate else ANYBODY
+        return self._who
 
     async def _more(self) -> None:
         """Wait for bytes, the end, or the deadline of what is going on, which ends reading."""

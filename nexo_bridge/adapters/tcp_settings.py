@@ -1,4 +1,4 @@
-"""What can be set for one TCP listener: a ``[[listen]]`` section with ``kind = "tcp"``."""
+"""What can be set for a TCP listener, ``kind = "tcp"``, and for whatever else carries messages as TCP does."""
 
 from __future__ import annotations
 
@@ -9,20 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from nexo_bridge.nexo.framing import LARGEST_CAP, MAX_FRAME
 
 
-class TcpListen(BaseModel):
-    """One port on which POS connect. One limit for each way a peer can cost us something; seconds and bytes."""
+class ConnectionLimits(BaseModel):
+    """One limit for each way a connected peer can cost us something; seconds and bytes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    kind: Literal["tcp"]
-    host: str = Field(
-        default="127.0.0.1",
-        min_length=1,
-        description="Address to listen on. TCP here is neither encrypted nor authenticated: keep it in the shop.",
-    )
-    port: int = Field(
-        ge=0, le=65535, description="Port to listen on; 0 takes a free one, named in the ready line."
-    )
     json_form: bool = Field(
         default=False,
         alias="json",
@@ -33,14 +24,6 @@ class TcpListen(BaseModel):
         ge=1024,
         le=LARGEST_CAP,
         description="Cap on one message. Above it: Reject, then closed.",
-    )
-    max_connections: int = Field(
-        default=512, ge=1, description="Connections at one time. More are closed at once."
-    )
-    max_connections_per_address: int = Field(
-        default=128,
-        ge=1,
-        description="Of these, from one address. A shop's POS may share one behind a router.",
     )
     frame_timeout: float = Field(
         default=30.0,
@@ -72,4 +55,31 @@ class TcpListen(BaseModel):
         ge=0,
         le=32767,
         description="TCP asks a silent peer for a sign of life after this many seconds; 0 never does.",
+    )
+
+
+class PortLimits(ConnectionLimits):
+    """A port on which POS connect, many of them."""
+
+    port: int = Field(
+        ge=0, le=65535, description="Port to listen on; 0 takes a free one, named in the ready line."
+    )
+    max_connections: int = Field(
+        default=512, ge=1, description="Connections at one time. More are closed at once."
+    )
+    max_connections_per_address: int = Field(
+        default=128,
+        ge=1,
+        description="Of these, from one address. A shop's POS may share one behind a router.",
+    )
+
+
+class TcpListen(PortLimits):
+    """One port on which POS connect, in the clear."""
+
+    kind: Literal["tcp"]
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on. TCP here is neither encrypted nor authenticated: keep it in the shop.",
     )

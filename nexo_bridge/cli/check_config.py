@@ -12,8 +12,10 @@ from typing import Any
 
 from nexo_bridge.adapters import certificates
 from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.redaction import printable
+from nexo_bridge.runtime.bindings import bindings_of
 from nexo_bridge.runtime.settings import Reading, read_settings
 from nexo_bridge.runtime.settings_mistakes import setting_name
 from nexo_bridge.runtime.settings_sources import leaves
@@ -62,6 +64,21 @@ def _with_credentials(reading: Reading) -> Reading:
         if problem is not None:
             notes.append(f"{name}.certificate: {problem}; the terminal is out of order until that changes")
         notes += [f"{name}.certificate: {warning}" for warning in identity.warnings(now, terminal.serial)]
+    for place, listen in enumerate(reading.settings.listen):
+        if isinstance(listen, TlsListen):
+            name = setting_name(("listen", place))
+            try:
+                identity = certificates.load_server(listen.files(name), listen.client_certificate)
+            except ConfigurationError as error:
+                mistakes.append(str(error))
+                continue
+            now = time.time()
+            found = (identity.problem(now), *identity.warnings(now))
+            notes += [f"{name}.certificate: {sentence}" for sentence in found if sentence]
+    try:
+        bindings_of(reading.settings)
+    except ConfigurationError as error:
+        mistakes.append(str(error))
     if reading.settings.journal.key_file.exists():
         try:
             Keys.load(reading.settings.journal.key_file)
@@ -117,10 +134,12 @@ def _notes(reading: Reading) -> list[str]:
     if settings is None:
         return notes
     for index, listener in enumerate(settings.listen):
+        if isinstance(listener, TlsListen) and listener.client_certificate == "required":
+            continue
         if not _stays_here(listener.host):
             notes.append(
-                f"listen[{index}].host: everybody who reaches {listener.host} can pay here, TCP asks for no name; "
-                "keep it in the shop's own network"
+                f"listen[{index}].host: everybody who reaches {listener.host} can pay here, {listener.kind.upper()} "
+                "asks for no name; keep it in the shop's own network"
             )
     if not settings.login_required:
         notes.append("login_required: false serves a POS that never logged in")

@@ -73,6 +73,20 @@ def page(status: dict[str, Any]) -> list[str]:
         for terminal in status["terminals"]
     ]
     lines += _aligned(rows)
+    if status.get("listeners"):
+        rows = [("listener", "address", "state", "connections", "certificate", "problem")]
+        rows += [
+            (
+                one["kind"],
+                printable(one["address"]) or "-",
+                "up" if one["up"] else "down",
+                str(one["connections"]),
+                "-" if one["certificate_days"] is None else f"{one['certificate_days']} days",
+                printable(one["problem"] or "-"),
+            )
+            for one in status["listeners"]
+        ]
+        lines += ["", *_aligned(rows)]
     if status["exchanges"]:
         lines.append("")
         rows = [("exchange", "terminal", "sale", "service", "amount", "state", "age")]

@@ -10,6 +10,7 @@ import structlog
 
 from nexo_bridge import __version__
 from nexo_bridge.adapters.intake import Intake
+from nexo_bridge.adapters.listener_state import ListenerState, Refreshing, Telling
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.bridge import Bridge
 from nexo_bridge.core.journal import Stamp
@@ -20,6 +21,7 @@ from nexo_bridge.nexo.json_form import in_form
 from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.policy import Certainty, Deadlines, Policy, SalePolicy, Terminal
 from nexo_bridge.redaction import Secret
+from nexo_bridge.runtime.bindings import Bindings, bindings_of
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.ports import (
@@ -42,7 +44,7 @@ class Listener(Protocol):
     """A way a POS can speak to the bridge. See ``adapters.tcp``."""
 
     async def start(self) -> str:
-        """Accept; returns ``HOST:PORT``."""
+        """Accept; returns ``HOST:PORT``, or nothing where no POS connects by itself."""
 
     async def write(self, source: Source, data: bytes) -> bool:
         """Write one message."""
@@ -99,7 +101,13 @@ class _Listeners:
 
 
 class Application:
-    """One bridge. Ports in, nothing global: tests, simulation and daemon differ by what they pass."""
+    """One bridge. Ports in, nothing global: tests, simulation and daemon differ by what they pass.
+
+    Its constructor reads schemas and certificates and blocks: call it before the loop runs, or in a thread.
+
+    Raises:
+        ConfigurationError: a file that the settings name is unusable.
+    """
 
     def __init__(
         self,
@@ -120,6 +128,7 @@ class Application:
         def secret(clear: str) -> Secret:
             return Secret.seal(clear, keys.digest)
 
+        self._bindings = bindings_of(settings)
         self.policy = policy_of(settings, keys.installation_id)
         self._profiles = profiles_of(settings)
         self.bridge = Bridge(self.policy, Replies(schemas, secret))
@@ -144,6 +153,7 @@ class Application:
             is_open=self._listeners.is_open,
             has_room=lambda: journal.has_room,
             profile_of=lambda sale_id: self._profiles.get(sale_id, STRANGER),
+            certificates_of=self._certificates_of,
             schemas=schemas,
             checkpoint=checkpoint,
         )
@@ -164,8 +174,14 @@ class Application:
             await self._channels.start(self.runner.feed, lambda: not self.bridge.broken)
         return [await listener.start() for listener in self._listeners.all]
 
-    def reconfigure(self, settings: Settings) -> None:
-        """Go on under other settings; listeners and journal stay as they are until the next start."""
+    def reconfigure(self, settings: Settings, bindings: Bindings) -> None:
+        """Go on under other settings; listeners and journal stay as they are until the next start.
+
+        Args:
+            settings: these.
+            bindings: what ``bindings_of`` read for them.
+        """
+        self._bindings = bindings
         self._profiles = profiles_of(settings)
         self.policy = policy_of(settings, self.policy.installation)
         self.runner.feed(Reconfigured(policy=self.policy))
@@ -174,6 +190,19 @@ class Application:
     def tolerated(self) -> dict[str, dict[str, int]]:
         """See ``Reception``."""
         return self._reception.tolerated
+
+    async def refresh(self) -> None:
+        """Have every listener look at its files again."""
+        for listener in self._listeners.all:
+            if isinstance(listener, Refreshing):
+                await listener.refresh()
+
+    def listener_states(self) -> list[ListenerState]:
+        """How each listener is that can tell."""
+        return [listener.state() for listener in self._listeners.all if isinstance(listener, Telling)]
+
+    def _certificates_of(self, sale_id: str) -> frozenset[str] | None:
+        return self._bindings.get(sale_id)
 
     async def drain(self, patience: float) -> bool:
         """Begin nothing new, finish what runs; True if everything ended within ``patience`` seconds.

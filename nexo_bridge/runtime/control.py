@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nexo_bridge import __version__
+from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.ppaas_http import SessionState
 from nexo_bridge.core.bridge import Bridge
 from nexo_bridge.core.signals import Event, ResolveAsked
@@ -31,6 +33,7 @@ class Desk:
         channel: Callable[[str], Json] = lambda _poiid: {"results": "poll", "up": True, "problem": None},
         has_room: Callable[[], bool] = lambda: True,
         tolerated: Callable[[], Json] = dict,
+        listeners: Callable[[], Sequence[ListenerState]] = tuple,
     ) -> None:
         self._bridge = bridge
         self._feed = feed
@@ -40,6 +43,7 @@ class Desk:
         self._channel = channel
         self._has_room = has_room
         self._tolerated = tolerated
+        self._listeners = listeners
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
 
@@ -71,6 +75,7 @@ class Desk:
             "version": __version__,
             "takes_payments": journal == "ok" and any(one["session"] == "ok" for one in terminals),
             "journal": journal,
+            "listeners": [asdict(state) for state in self._listeners()],
             "terminals": terminals,
             "exchanges": exchanges,
             "tolerated": self._tolerated(),

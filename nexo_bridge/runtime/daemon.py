@@ -131,6 +131,7 @@ class _Daemon:
                 channel=self._channels.shown,
                 has_room=lambda: self._journal.has_room,
                 tolerated=lambda: self._app.tolerated,
+                listeners=self._app.listener_states,
             )
             self._app.runner.tell = desk.told
             self._reloader = Reloader(settings, self._read_again, self._app, self._platform, self._channels)
@@ -244,12 +245,13 @@ class _Daemon:
     def _say_ready(self, addresses: list[str]) -> None:
         line: dict[str, str] = {"ready": "bridge"}
         for listen, address in zip(self._settings.listen, addresses, strict=True):
-            line.setdefault(ready_name(listen), address)
+            if address:
+                line.setdefault(ready_name(listen), address)
         if self._channels.webhook_address is not None:
             line["webhook"] = self._channels.webhook_address
         sys.stdout.write(f"{json.dumps(line)}\n")
         sys.stdout.flush()
         self._notifier.ready(
-            f"{len(self._settings.terminals)} terminals, listening on {', '.join(addresses)}"
+            f"{len(self._settings.terminals)} terminals, listening on {', '.join(filter(None, addresses))}"
         )
         log.info("ready", total=len(self._settings.terminals))

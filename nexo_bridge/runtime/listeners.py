@@ -6,8 +6,10 @@ import functools
 
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.tcp import TcpListener
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.runtime.app import MakeListener
 from nexo_bridge.runtime.settings import Listen, Settings
+from nexo_bridge.runtime.settings_mistakes import setting_name
 
 
 def makers(settings: Settings) -> list[MakeListener]:
@@ -16,7 +18,9 @@ def makers(settings: Settings) -> list[MakeListener]:
     Raises:
         ConfigurationError: a file that a section names is unusable.
     """
-    return [_maker(one, settings) for one in settings.listen]
+    return [
+        _maker(one, setting_name(("listen", place)), settings) for place, one in enumerate(settings.listen)
+    ]
 
 
 def ready_name(listen: Listen) -> str:
@@ -24,9 +28,13 @@ def ready_name(listen: Listen) -> str:
     return listen.scheme if isinstance(listen, HttpListen) else listen.kind
 
 
-def _maker(listen: Listen, settings: Settings) -> MakeListener:
+def _maker(listen: Listen, setting: str, settings: Settings) -> MakeListener:
     if isinstance(listen, HttpListen):
         return _http(listen, settings)
+    if isinstance(listen, TlsListen):
+        from nexo_bridge.adapters.tls import TlsListener
+
+        return functools.partial(TlsListener, listen, setting=setting)
     return functools.partial(TcpListener, listen)
 
 

@@ -39,8 +39,8 @@ SHOWN = 1024
 """Bytes of a message that a ``Reject`` repeats."""
 
 VersionOf = Callable[[str, str], Version | None]
-CertificateOf = Callable[[str], str | None]
-"""SaleID → SHA-256 of the client certificate it is bound to, None if it is bound to none."""
+CertificatesOf = Callable[[str], frozenset[str] | None]
+"""SaleID → SHA-256 of the client certificates it is bound to, None if it is bound to none."""
 
 
 def _unbound(_: str) -> None:
@@ -91,8 +91,8 @@ class Reception:
         version_of: VersionOf,
         is_open: Callable[[Source], bool],
         has_room: Callable[[], bool],
-        certificate_of: CertificateOf = _unbound,
         profile_of: ProfileOf = _plain,
+        certificates_of: CertificatesOf = _unbound,
         schemas: Schemas | None = None,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
@@ -105,8 +105,8 @@ class Reception:
             version_of: the version of a session.
             is_open: whether a connection still stands.
             has_room: whether the journal's disk has room for new money work.
-            certificate_of: which client certificate a SaleID is bound to.
             profile_of: how a Sale System is read.
+            certificates_of: which client certificates a SaleID is bound to.
             schemas: compiled ones to use on the loop.
             checkpoint: see ``ports``.
         """
@@ -115,8 +115,8 @@ class Reception:
         self._version_of = version_of
         self._is_open = is_open
         self._has_room = has_room
-        self._certificate_of = certificate_of
         self._profile_of = profile_of
+        self._certificates_of = certificates_of
         self._checkpoint = checkpoint
         self._schemas = schemas or Schemas(xsd_bytes)
         self._xsd_bytes = xsd_bytes
@@ -260,8 +260,8 @@ class Reception:
                         at=document.place(f"/{document.root.tag}/MessageHeader/@{name}"),
                     )
             return
-        bound = self._certificate_of(ids.sale_id)
-        if bound is not None and bound != speaker.certificate:
+        bound = self._certificates_of(ids.sale_id)
+        if bound is not None and speaker.certificate not in bound:
             raise NotYours(
                 "This SaleID speaks with its own client certificate only. Connect with that certificate.",
                 at=document.place(f"/{document.root.tag}/MessageHeader/@SaleID"),

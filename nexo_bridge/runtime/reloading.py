@@ -18,6 +18,7 @@ from nexo_bridge.adapters.terminal_access import Access
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.runtime.access import access_of
 from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.bindings import bindings_of
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.settings import Settings
 from nexo_bridge.runtime.settings_mistakes import setting_name
@@ -74,6 +75,7 @@ class Reloader:
                 settings, waits = self._in_force(fresh)
                 wanted = access_of(settings)
                 serving = {**self._serving, **wanted}
+                bindings = await asyncio.to_thread(bindings_of, settings)
                 change = await self._platform.prepare(serving)
                 self._check_devices(wanted)
             except ConfigurationError as mistake:
@@ -81,9 +83,10 @@ class Reloader:
                 return {"ok": False, "text": f"{mistake}; the old configuration stays in force"}
             # From the check to the first pause of ``adopt`` nothing else happens: no payment begins in between.
             self.settings, self._serving = settings, serving
-            self._app.reconfigure(settings)
+            self._app.reconfigure(settings, bindings)
             await self._platform.adopt(change)
             await self._channels.reconfigure(settings)
+            await self._app.refresh()
         await self.retire()
         log.info("configuration reloaded", total=len(settings.terminals))
         text = f"{len(settings.terminals)} terminals are served"

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.placed import Placed
 from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas import environments
 from nexo_bridge.runtime.data import read_data
@@ -56,7 +57,7 @@ def _kind(value: Any) -> str:
 
 
 Listen: TypeAlias = Annotated[
-    Annotated[TcpListen, Tag("tcp")] | Annotated[HttpListen, Tag("http")],
+    Annotated[TcpListen, Tag("tcp")] | Annotated[TlsListen, Tag("tls")] | Annotated[HttpListen, Tag("http")],
     Discriminator(_kind),
 ]
 """Told apart by ``kind``."""

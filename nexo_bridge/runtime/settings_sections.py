@@ -210,6 +210,8 @@ class Pos(Section):
     on_unknown: Literal["park", "answer"] = "park"
     repeat_sale: Literal["refuse", "allow"] = "refuse"
     busy_condition: Literal["Busy", "NotAllowed"] = "Busy"
+    certificate: OptionalCertificate = None
+    """PEM: this SaleID speaks with one of these client certificates only (H30, H32); None: with any, or none."""
     http: Annotated[str | None, AfterValidator(_pos_url)] = None
     """Where this POS listens itself for what the bridge asks or tells it, when it speaks HTTP."""
     http_ca: OptionalCertificate = None

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nexo_bridge.adapters.intake import ANYBODY, Speaker
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.timer import HandTimer
@@ -36,13 +37,23 @@ class Recorder:
     """The intake of a test: what came, and what to do about it."""
 
     frames: asyncio.Queue[tuple[Source, bytes]] = field(default_factory=asyncio.Queue)
+    speakers: list[Speaker] = field(default_factory=list)
     faults: asyncio.Queue[Fault] = field(default_factory=asyncio.Queue)
     ends: asyncio.Queue[Source] = field(default_factory=asyncio.Queue)
     refused: list[Refusal | None] = field(default_factory=list)
     on_frame: Callable[[Source, bytes], Awaitable[object]] | None = None
     on_fault: Callable[[Source], Awaitable[object]] | None = None
 
-    async def frame(self, source: Source, data: bytes, *, refused: Refusal | None = None, **_: Any) -> None:
+    async def frame(
+        self,
+        source: Source,
+        data: bytes,
+        *,
+        speaker: Speaker = ANYBODY,
+        refused: Refusal | None = None,
+        **_: Any,
+    ) -> None:
+        self.speakers.append(speaker)
         self.refused.append(refused)
         self.frames.put_nowait((source, data))
         if self.on_frame is not None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.cli.status import page
 from tests.faults.daemon import command, site
 
@@ -49,6 +51,22 @@ def test_a_page_for_people() -> None:
     )
     assert lines[3].split()[:6] == ["POI00001", "ok", "12", "s", "300", "days"]
     assert lines[-1].split() == "X5 POI00001 KASSE1 11 12.50 EUR acknowledged 3 s".split()
+
+
+def test_listeners_have_lines_of_their_own() -> None:
+    listeners = [
+        asdict(ListenerState("tcp", "127.0.0.1:7000", up=True, connections=3)),
+        asdict(ListenerState("dial", "till:7001", up=False, problem="refused")),
+        asdict(ListenerState("tls", "127.0.0.1:7443", up=True, certificate_days=5, problem="it ends")),
+    ]
+    lines = page(status(listeners=listeners))
+    start = lines.index("", 2)
+    assert lines[start + 1].split() == "listener address state connections certificate problem".split()
+    assert [line.split() for line in lines[start + 2 : start + 5]] == [
+        ["tcp", "127.0.0.1:7000", "up", "3", "-", "-"],
+        ["dial", "till:7001", "down", "0", "-", "refused"],
+        ["tls", "127.0.0.1:7443", "up", "0", "5", "days", "it", "ends"],
+    ]
 
 
 def test_what_is_wrong_is_said_first_and_at_its_terminal() -> None:

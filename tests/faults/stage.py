@@ -11,6 +11,7 @@ import contextlib
 import functools
 import socket
 import sqlite3
+import ssl
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -213,9 +214,17 @@ class Stage:
         self.reached[name] += 1
         self.news.set()
 
-    async def till(self, sale: str = "KASSE1", poi: str = POIID) -> Till:
-        """A new connection."""
-        till = Till(self, *await asyncio.open_connection(*self.address), sale, poi)
+    async def till(
+        self, sale: str = "KASSE1", poi: str = POIID, *, tls: ssl.SSLContext | None = None
+    ) -> Till:
+        """A new connection; with ``tls`` to the listener of that kind."""
+        if tls is None:
+            streams = await asyncio.open_connection(*self.address)
+        else:
+            states = self.app.listener_states()
+            host, _, port = next(one.address for one in states if one.kind == "tls").rpartition(":")
+            streams = await asyncio.open_connection(host, int(port), ssl=tls, server_hostname="localhost")
+        till = Till(self, *streams, sale, poi)
         self.tills.append(till)
         return till
 

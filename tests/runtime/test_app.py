@@ -80,5 +80,5 @@ async def test_what_is_reconfigured_holds_for_the_next_request(tmp_path: Path) -
     async with stage(tmp_path) as it:
         stranger = await it.till("KASSE9")
         assert (await stranger.pay("11", "5.00")).condition == "LoggedOut"
-        it.app.reconfigure(it.settings.model_copy(update={"login_required": False}))
+        it.app.reconfigure(it.settings.model_copy(update={"login_required": False}), {})
         assert (await stranger.pay("12", "5.00")).result == "Success"

@@ -40,7 +40,7 @@ class Door:
     fed: list[Event] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
     session: Version | None = None
-    bound: dict[str, str] = field(default_factory=dict)
+    bound: dict[str, frozenset[str]] = field(default_factory=dict)
     is_open: bool = True
     has_room: bool = True
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class Door:
             version_of=lambda *_: self.session,
             is_open=lambda _: self.is_open,
             has_room=lambda: self.has_room,
-            certificate_of=self.bound.get,
             profile_of=lambda sale_id: self.profiles.get(sale_id, Profile()),
+            certificates_of=self.bound.get,
             schemas=SCHEMAS,
             checkpoint=self.points.append,
         )
@@ -203,7 +203,7 @@ async def test_f86_a_header_that_says_another_pair_than_the_way_it_came_is_refus
 
 async def test_h30_a_saleid_with_a_certificate_is_spoken_for_by_it_alone() -> None:
     async with door() as it:
-        it.bound["KASSE1"] = "ab12"
+        it.bound["KASSE1"] = frozenset({"ab12"})
         for speaker, good in (
             (Speaker(certificate="ab12"), True),
             (Speaker(certificate="cd34"), False),

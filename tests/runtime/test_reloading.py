@@ -17,6 +17,7 @@ from nexo_bridge.adapters.terminal_access import Access, Material
 from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.reloading import Reloader
 from nexo_bridge.runtime.settings import load_settings
+from tests.adapters.tls_rig import Papers
 from tests.faults.stage import Stage, stage
 
 FIRST, SECOND, THIRD = "POI00001", "POI00002", "POI00003"
@@ -68,11 +69,11 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(folder: Path, *poiids: str) -> AsyncIterator[Shop]:
-    def edit(text: str) -> str:
+async def shop(folder: Path, *poiids: str, edit: Callable[[str], str] | None = None) -> AsyncIterator[Shop]:
+    def of_terminals(text: str) -> str:
         return text[: text.index("[terminals")] + tables(*poiids)
 
-    async with stage(folder, terminals=3, edit=edit) as it:
+    async with stage(folder, terminals=3, edit=edit or of_terminals) as it:
         channels = Channels(it.settings, it.platform, it.journal, clock=it.time)
         config = folder / "tested.toml"
         reloader = Reloader(
@@ -305,3 +306,48 @@ async def test_r14_the_mode_of_a_pos_changes_with_a_reload(tmp_path: Path) -> No
         await it.reload()
         answer = await till.ask(without_zone(till.payment("13", "12.50")))
         assert (answer.result, answer.condition) == ("Failure", "MessageFormat")
+
+
+def certified(text: str, name: str) -> str:
+    return f'{text.partition("[pos.")[0]}[pos."KASSE1"]\ncertificate = "{name}.pem"\n'
+
+
+async def test_another_certificate_of_a_pos_is_taken_over(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    async with shop(tmp_path, FIRST) as here:
+        papers.issue("kasse1")
+        here.edit(lambda text: certified(text, "kasse1"))
+        await here.reload()
+        till = await here.stage.till()
+        assert (await till.pay("11", "1.00")).code == "NB-105"
+        (tmp_path / "wrong.pem").write_text("wrong", encoding="utf-8")
+        here.edit(lambda text: certified(text, "wrong"))
+        assert await here.refused() == (
+            f'pos."KASSE1".certificate: {tmp_path / "wrong.pem"} is not a PEM certificate; give the certificate that '
+            "the POS shows; the old configuration stays in force"
+        )
+        assert (await till.pay("12", "1.00")).code == "NB-105"
+        here.edit(lambda text: text.partition("[pos.")[0])
+        await here.reload()
+        await till.login()
+        assert (await till.pay("13", "1.00")).result == "Success"
+
+
+async def test_listeners_look_at_their_files(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    papers.issue("bridge")
+
+    def edit(text: str) -> str:
+        listen = '[[listen]]\nkind = "tls"\nport = 0\ncertificate = "bridge.pem"\nkey = "bridge.key"\n'
+        return listen + text[: text.index("[terminals")] + tables(FIRST)
+
+    async with shop(tmp_path, FIRST, edit=edit) as here:
+
+        async def serial() -> str:
+            till = await here.stage.till(tls=papers.client())
+            return str(till.writer.get_extra_info("peercert")["serialNumber"])
+
+        before = await serial()
+        papers.issue("bridge")
+        await here.reload()
+        assert await serial() != before

@@ -478,7 +478,7 @@ def test_the_file_that_documents_settings_knows_every_one() -> None:
 def test_the_file_that_documents_settings_loads(folder: Path, *, everything: bool) -> None:
     made_up = ("bundle.pem", "client.password", "journal.key", "webhook.pem", "webhook.key", "webhook.secret")
     secrets = ("proxy.credentials", "user.password", "merchant.token", "application.secret")
-    listeners = ("bridge.pem", "bridge.key", "pos-ca.pem", "till-ca.pem")
+    listeners = ("bridge.pem", "bridge.key", "pos-ca.pem", "till-ca.pem", "bridge.password", "kasse1.pem")
     for name in (*made_up, *secrets, *listeners, "webhook-ca.pem"):
         (folder / name).write_text("made up", encoding="utf-8")
         (folder / name).chmod(0o600)
@@ -490,6 +490,14 @@ def test_the_file_that_documents_settings_loads(folder: Path, *, everything: boo
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "tcp": {"port": 7000},
+    "tls": {
+        "port": 7443,
+        "certificate": "bridge.pem",
+        "key": "bridge.key",
+        "key_password": "bridge.password",
+        "client_ca": "pos-ca.pem",
+        "client_certificate": "required",
+    },
     "http": {
         "port": 7080,
         "names": ["bridge.shop.example"],
@@ -510,7 +518,8 @@ def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
     for table in ("deadlines", "log"):
         assert told[table] == getattr(settings, table).model_dump()
     for listen in told["listen"]:
-        made = TypeAdapter(Listen).validate_python({"kind": listen["kind"], "port": 0})
+        needed = {"tls": {"certificate": "bridge.pem"}}.get(listen["kind"], {})
+        made = TypeAdapter(Listen).validate_python({"kind": listen["kind"], "port": 0} | needed)
         shown = made.model_dump(mode="json", by_alias=True)
         shown |= EXAMPLES[listen["kind"]]
         assert {name: value for name, value in listen.items() if shown[name] != value} == {}
