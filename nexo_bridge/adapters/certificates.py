@@ -140,7 +140,8 @@ def load(files: Files) -> Identity:
 def load_server(files: Files, asked: Asked) -> Identity:
     """Read the files of a listener and build the context.
 
-    A session is never resumed, so that each connection proves its certificate anew, against today's authorities.
+    TLS 1.3 sessions are not resumed; those of TLS 1.2, which Python cannot prevent, only under the same context, so
+    that new files mean that everybody proves anew who he is.
 
     Args:
         files: with ``ca``, the authorities of the peers' certificates, unless ``asked`` is "none".

@@ -14,6 +14,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
+from nexo_bridge.adapters.tls import TlsListener
 from nexo_bridge.adapters.tls_transport import Turns
 from nexo_bridge.nexo.framing import frame
 from tests.adapters.tcp_rig import request, response
@@ -343,23 +344,34 @@ async def test_a_peer_that_does_not_trust_us_is_told_of(tmp_path: Path) -> None:
         assert records[0]["reason"] == "the peer does not know the authority of our certificate"
 
 
-async def test_a_session_is_never_resumed(tmp_path: Path) -> None:
-    """Else a certificate withdrawn since would go on to be believed."""
-    async with encrypting(tmp_path) as rig:
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            tls = rig.papers.client()
-            tls.minimum_version = tls.maximum_version = version
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_outlives_no_change_of_files_and_says_who_it_is_of(
+    version: ssl.TLSVersion, tmp_path: Path
+) -> None:
+    """Else a certificate whose authority was taken away would go on to be believed."""
+    async with encrypting(tmp_path, client_certificate="required") as rig:
+        tls = rig.papers.client("kasse1")
+        tls.minimum_version = tls.maximum_version = version
 
-            def session(tls: ssl.SSLContext = tls) -> bool:
-                with socket.create_connection((rig.host, rig.port)) as plain:
-                    with tls.wrap_socket(plain, server_hostname="localhost") as one:
-                        one.sendall(b"\x00")
-                        first = one.session
-                with socket.create_connection((rig.host, rig.port)) as plain:
-                    with tls.wrap_socket(plain, server_hostname="localhost", session=first) as one:
-                        return bool(one.session_reused)
+        def connect(session: ssl.SSLSession | None = None) -> tuple[ssl.SSLSession | None, bool]:
+            with (
+                socket.create_connection((rig.host, rig.port)) as plain,
+                tls.wrap_socket(plain, server_hostname="localhost", session=session) as one,
+            ):
+                one.sendall(frame(request()))
+                return one.session, bool(one.session_reused)
 
-            assert not await asyncio.to_thread(session)
+        first, _ = await asyncio.to_thread(connect)
+        _, again = await asyncio.to_thread(connect, first)
+        assert again == (version is ssl.TLSVersion.TLSv1_2)
+        for _ in range(2):
+            await rig.intake.frames.get()
+        assert {one.certificate for one in rig.intake.speakers} == {rig.papers.fingerprint("kasse1")}
+        rig.papers.issue("bridge")
+        assert isinstance(rig.listener, TlsListener)
+        await rig.listener.refresh()
+        _, again = await asyncio.to_thread(connect, first)
+        assert not again
 
 
 async def test_handshakes_take_turns() -> None:
