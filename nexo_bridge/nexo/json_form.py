@@ -43,6 +43,8 @@ _PARTS: Mapping[str, type[Element]] = {
 """What an envelope may hold, in the order of the schema."""
 
 REPEATED_BODY = "RepeatedResponseMessageBody"
+_HINTS = 20
+"""Unknown members for which the right name is looked for: that takes a while for each, and nobody reads more."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SIMPLE_NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 _NOUNS = re.compile(r"\b(an|the) (?:attribute|element)\b|\b(?:attribute|element)(s?)\b")
@@ -121,10 +123,10 @@ class JsonDocument(Document):
     def place(self, path: str) -> str:
         """The JSONPath of what stands at an XPath; the XPath itself if nothing does."""
         element = self.element(path)
-        if element is None:
+        placed = None if element is None else self._places.get(element)
+        if placed is None:
             return path
         attribute = path.partition("/@")[2]
-        placed = self._places[element]
         return f"{placed.path}.{attribute}" if attribute else placed.path_of_text
 
 
@@ -241,7 +243,7 @@ class _Maker:
             self._field(node, slot, item, at)
             if member == text:
                 text = ""
-        if text:
+        if text and known[text].required:
             self._fault("JSON-MEMBER-MISSING", f"{path}.{text}", "a text", "nothing")
 
     def _found(
@@ -328,6 +330,8 @@ class _Maker:
 
     def _unknown(self, members: Mapping[str, Any], known: Any, owner: str, path: str) -> None:
         for name in members:
+            if len(self.faults) >= MAX_VIOLATIONS:
+                return
             if name not in known:
                 shown = printable(name, 60)
                 self._fault(
@@ -335,7 +339,7 @@ class _Maker:
                     f"{path}.{name}" if _SIMPLE_NAME.fullmatch(name) else path,
                     f"a member of {owner}" + (f": {', '.join(known)}" if known else "; it has none"),
                     f"the member {shown}",
-                    near(name, known),
+                    near(name, known) if len(self.faults) < _HINTS else "",
                 )
 
     def _type_fault(self, wanted: str, value: Any, path: str) -> None:

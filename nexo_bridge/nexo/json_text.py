@@ -95,6 +95,8 @@ def _string(value: str | bool | None) -> str:
 
 
 def _check_bounds(data: bytes) -> None:
+    if data.count(b'"') > 4 * MAX_VALUES:  # a name and a string in each
+        raise NotXml(f"more than {2 * MAX_VALUES} strings; split the message")
     bare = _STRING.sub(b"", data)  # agrees with the parser as far as the parser gets
     if bare.count(b",") + bare.count(b"{") + bare.count(b"[") > MAX_VALUES:
         raise NotXml(f"more than {MAX_VALUES} members; split the message")

@@ -280,3 +280,12 @@ def test_lines_are_found_by_path() -> None:
 
 def test_a_document_of_our_own_has_no_lines() -> None:
     assert line_of(etree.Element("a")) == 0
+
+
+def test_xml_is_called_as_it_is_in_every_version() -> None:
+    document = parse(abort())
+    assert (
+        document.place("/SaleToPOIRequest/MessageHeader/@SaleID") == "/SaleToPOIRequest/MessageHeader/@SaleID"
+    )
+    assert document.in_version("3.0") is document
+    assert document.faults == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.nexo.strategies import whole_messages
 
 FORMS: tuple[Form, ...] = ("json", "json-bare")
 GENERATED = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -174,6 +175,18 @@ def test_a_barcode_is_a_member_in_both_versions(version: Version, place: str) ->
     node = document.root.find(f".//OutputBarcode/{place}" if place else ".//OutputBarcode")
     assert node is not None
     assert node.text == barcode["BarcodeValue"]
+
+
+def test_a_barcode_of_3_0_without_a_value_is_an_empty_one() -> None:
+    data = sample("display-request-qrcode", "3.0")
+    root = codec.parse(data).root
+    node = root.find(".//OutputBarcode")
+    assert node is not None
+    node.text = ""
+    written = json_form.in_form(etree.tostring(root), "json")
+    document = json_form.parse(written).in_version("3.0")
+    assert document.faults == ()
+    assert codec.build(document, "3.0", seal) == codec.build(Document(root), "3.0", seal)
 
 
 def test_secrets_stay_secret() -> None:
@@ -469,6 +482,11 @@ def test_the_list_of_faults_ends() -> None:
     body(message)["LoyaltyData"] = [7] * (2 * MAX_VIOLATIONS)
     faults = json_form.parse(json.dumps(message).encode()).faults
     assert len(faults) == MAX_VIOLATIONS
+    message = members()
+    body(message).update({f"saleData{number}": 1 for number in range(2 * MAX_VIOLATIONS)})
+    faults = json_form.parse(json.dumps(message).encode()).faults
+    assert len(faults) == MAX_VIOLATIONS
+    assert (faults[0].fix, faults[-1].fix) == ("write SaleData", json_form.RULES["JSON-MEMBER-UNKNOWN"].fix)
 
 
 def test_what_only_the_other_version_has_is_named_so() -> None:
@@ -482,9 +500,66 @@ def test_a_violation_of_another_document_is_left_as_it_is() -> None:
     assert (
         document.place("/SaleToPOIRequest/MessageHeader/@SaleID") == "$.SaleToPOIRequest.MessageHeader.SaleID"
     )
+    document.root.append(etree.Element("Foo"))  # put there by something else
     for path in ("/SaleToPOIResponse", "/SaleToPOIRequest/Foo", "/SaleToPOIRequest/PaymentRequest[2]"):
         violation = Violation("NX-001", 0, path, "a", "b", "c")
         assert document.located(violation) == violation
+
+
+_SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+_JSON = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.sampled_from(sorted(BODIES)), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) below ``value``."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in pairs for place in ((value, key), *_places(item))]
+
+
+@GENERATED
+@given(data=st.data(), sample_of=st.sampled_from(SAMPLES), version=st.sampled_from(VERSIONS))
+def test_anything_anywhere_is_read_or_refused_with_a_place(
+    data: st.DataObject, sample_of: tuple[Version, str], version: Version
+) -> None:
+    message = members(sample_of[1], sample_of[0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(_places(message)))
+        container[key] = data.draw(_JSON)
+    try:
+        document = json_form.parse(json.dumps(message).encode())
+        codec.read(document, version, schemas(), seal)
+    except NotXml as refusal:
+        text = refusal.text
+    except SchemaViolations as refusal:
+        text = "".join(
+            f"{one.path.startswith('$')}{bool(one.expected)}{bool(one.fix)}" for one in refusal.violations
+        )
+    else:
+        text = str(document.faults)
+    assert text.startswith(("not a message: ", "True", "()"))
+    assert "False" not in text
+
+
+@GENERATED
+@given(data=st.data())
+def test_any_bytes_are_read_or_refused(data: st.DataObject) -> None:
+    whole = bytearray(json_form.in_form(sample("payment-request-card"), "json"))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at : at + data.draw(st.integers(0, 3))] = data.draw(
+            st.binary(max_size=3) | st.sampled_from([b'"', b"}"])
+        )
+    with contextlib.suppress(NotXml, SchemaViolations):
+        codec.decode(json_form.parse(bytes(whole)), "3.1", schemas(), seal)
 
 
 def test_the_page_tells_what_is_so() -> None:

@@ -53,6 +53,7 @@ def refused(data: bytes) -> str:
         (b'{"a": ' + b"[" * MAX_DEPTH, "nested deeper"),
         (b"}" * 100_000, "a value is missing"),
         (b'{"a": [' + b"1," * MAX_VALUES + b"1]}", "members"),
+        (b'{"a": [' + b'"" ' * 2 * MAX_VALUES + b"]}", "strings"),
         (b'{"a": [' + b"{}" * MAX_VALUES + b"]}", "members"),
     ],
 )
