@@ -19,11 +19,14 @@ from nexo_bridge.adapters.journal_reader import JournalReader
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.journal import Entry
 from nexo_bridge.errors import ConfigurationError, JournalFailure
+from nexo_bridge.money import from_minor
 from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import mask_free_text, printable
 
 FIRST = ("category", "sale_id", "poi_id", "service_id", "amount", "currency", "state", "result", "condition")
 """What comes first in a line, in this order; everything else follows as it was written."""
+_MINOR = ("amount", "authorised")
+"""Whole numbers under these names are minor units, the platform's; a line has the POS's amounts beside them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -187,12 +190,24 @@ def _words(public: dict[str, Any]) -> Iterator[str]:
             continue
         if value is None or value == "":
             continue
+        if key in _MINOR:
+            value = _major(value, public.get("currency"))  # noqa: PLW2901 - the same value, in the line's own unit
         if key == "tolerated":
             text = told(value)
         else:
             text = value if isinstance(value, str) else json.dumps(value)
         text = printable(mask_free_text(text))
         yield f"{printable(key)}={json.dumps(text, ensure_ascii=False) if ' ' in text else text}"
+
+
+def _major(value: Any, currency: Any) -> Any:
+    """What the platform was told or said in minor units, as the POS writes amounts; anything else as it is."""
+    if not isinstance(value, int) or not isinstance(currency, str):
+        return value
+    try:
+        return str(from_minor(value, currency))
+    except ValueError:  # no currency of today's
+        return value
 
 
 def _time(wall: float) -> str:

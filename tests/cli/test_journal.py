@@ -250,3 +250,37 @@ def test_what_was_put_right_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
         code, out, _ = say(capsys, *action, "--journal", tmp_path / "tolerant")
         assert code == 0
         assert 'tolerated="missing-zone x2, code-capitals"' in out
+
+
+def test_amounts_of_the_platform_are_shown_in_the_unit_of_the_pos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def write() -> None:
+        async with opened(tmp_path / "journal") as journal:
+            for exchange, asked, minor, currency in (
+                ("X1", "12.50", 1250, "EUR"),
+                ("X2", "1250", 1250, "JPY"),
+                ("X3", "1.25", 1250, "KWD"),
+                ("X4", "12.50", 1250, "ZZZ"),
+            ):
+                put(journal, exchange=exchange, public={"amount": asked, "currency": currency})
+                put(journal, "Asking", exchange, public={"amount": minor, "currency": currency})
+                put(journal, "Settled", exchange, public={"authorised": minor, "currency": currency})
+
+    asyncio.run(write())
+    shown = {}
+    for exchange in ("X1", "X2", "X3", "X4"):
+        _, out, _ = say(capsys, "show", exchange, "--journal", tmp_path / "journal")
+        _, asking, settled = out.splitlines()[1:]
+        shown[exchange] = (asking.split("amount=")[1].split()[0], settled.split("authorised=")[1].split()[0])
+    assert shown == {
+        "X1": ("12.50", "12.50"),
+        "X2": ("1250", "1250"),
+        "X3": ("1.250", "1.250"),
+        "X4": ("1250", "1250"),
+    }
+    _, out, _ = say(capsys, "list", "--exchange", "X1", "--journal", tmp_path / "journal")
+    assert "amount=12.50" in out
+    assert "authorised=12.50" in out
+    _, out, _ = say(capsys, "list", "--exchange", "X1", "--json", "--journal", tmp_path / "journal")
+    assert json.loads(out)[0]["authorised"] == 1250
