@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nexo_bridge.adapters import certificates
+from nexo_bridge.adapters.dial import dial_tls
+from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.errors import ConfigurationError
@@ -65,16 +67,27 @@ def _with_credentials(reading: Reading) -> Reading:
             notes.append(f"{name}.certificate: {problem}; the terminal is out of order until that changes")
         notes += [f"{name}.certificate: {warning}" for warning in identity.warnings(now, terminal.serial)]
     for place, listen in enumerate(reading.settings.listen):
+        name = setting_name(("listen", place))
         if isinstance(listen, TlsListen):
-            name = setting_name(("listen", place))
             try:
                 identity = certificates.load_server(listen.files(name), listen.client_certificate)
             except ConfigurationError as error:
                 mistakes.append(str(error))
                 continue
-            now = time.time()
-            found = (identity.problem(now), *identity.warnings(now))
-            notes += [f"{name}.certificate: {sentence}" for sentence in found if sentence]
+        elif isinstance(listen, DialListen):
+            try:
+                tls = dial_tls(listen, name)
+            except ConfigurationError as error:
+                mistakes.append(str(error))
+                continue
+            if tls is None or tls.identity is None:
+                continue
+            identity = tls.identity
+        else:
+            continue
+        now = time.time()
+        found = (identity.problem(now), *identity.warnings(now))
+        notes += [f"{name}.certificate: {sentence}" for sentence in found if sentence]
     try:
         bindings_of(reading.settings)
     except ConfigurationError as error:
@@ -135,6 +148,13 @@ def _notes(reading: Reading) -> list[str]:
         return notes
     for index, listener in enumerate(settings.listen):
         if isinstance(listener, TlsListen) and listener.client_certificate == "required":
+            continue
+        if isinstance(listener, DialListen):
+            if not listener.tls and not _stays_here(listener.host):
+                notes.append(
+                    f"listen[{index}].tls: nothing proves that {listener.host} is the POS, and who listens in between "
+                    "reads everything; keep it in the shop's own network"
+                )
             continue
         if not _stays_here(listener.host):
             notes.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tls_settings import TlsListen
@@ -31,6 +32,10 @@ def ready_name(listen: Listen) -> str:
 def _maker(listen: Listen, setting: str, settings: Settings) -> MakeListener:
     if isinstance(listen, HttpListen):
         return _http(listen, settings)
+    if isinstance(listen, DialListen):
+        from nexo_bridge.adapters.dial import DialListener
+
+        return functools.partial(DialListener, listen, setting=setting)
     if isinstance(listen, TlsListen):
         from nexo_bridge.adapters.tls import TlsListener
 

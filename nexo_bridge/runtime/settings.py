@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self, TypeAlias, TypeVar
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.placed import Placed
 from nexo_bridge.adapters.tcp_settings import TcpListen
@@ -57,7 +58,10 @@ def _kind(value: Any) -> str:
 
 
 Listen: TypeAlias = Annotated[
-    Annotated[TcpListen, Tag("tcp")] | Annotated[TlsListen, Tag("tls")] | Annotated[HttpListen, Tag("http")],
+    Annotated[TcpListen, Tag("tcp")]
+    | Annotated[TlsListen, Tag("tls")]
+    | Annotated[DialListen, Tag("dial")]
+    | Annotated[HttpListen, Tag("http")],
     Discriminator(_kind),
 ]
 """Told apart by ``kind``."""

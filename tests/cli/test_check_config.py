@@ -8,6 +8,7 @@ import pytest
 import trustme
 
 from nexo_bridge.cli import main
+from tests.adapters.tls_rig import Papers
 
 ENOUGH = """
 [[listen]]
@@ -190,3 +191,36 @@ def test_f33_a_certificate_that_has_ended_is_noted_and_does_not_keep_the_daemon_
         'note: terminals."POI00001".certificate: the client certificate expired on '
         in capsys.readouterr().out
     )
+
+
+def test_certificates_of_listeners_are_read(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config.parent
+    papers = Papers(folder)
+    papers.issue("bridge", until=datetime.now(UTC) + timedelta(days=5, hours=1))
+    tls = '[[listen]]\nkind = "tls"\nport = 7443\nhost = "0.0.0.0"\ncertificate = "bridge.pem"\nkey = "bridge.key"\n'
+    dial = '[[listen]]\nkind = "dial"\nhost = "till"\nport = 7001\n'
+    config.write_text(ENOUGH + tls + dial, encoding="utf-8")
+    assert check(config) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: listen")]
+    assert len(notes) == 3
+    assert notes[0].startswith("note: listen[1].certificate: the certificate ends on ")
+    assert notes[1].startswith("note: listen[1].host: everybody who reaches 0.0.0.0 can pay here, TLS asks ")
+    assert notes[2].startswith("note: listen[2].tls: nothing proves that till is the POS")
+
+    asked = 'client_ca = "ca.pem"\nclient_certificate = "required"\n'
+    secret = 'tls = true\nca = "ca.pem"\ncertificate = "bridge.pem"\nkey = "bridge.key"\n'
+    config.write_text(ENOUGH + tls + asked + dial + secret, encoding="utf-8")
+    assert check(config) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: listen")]
+    assert [one.split(" ")[1] for one in notes] == ["listen[1].certificate:", "listen[2].certificate:"]
+
+    (folder / "ca.pem").write_text("wrong", encoding="utf-8")
+    pos = '[pos."KASSE1"]\ncertificate = "client.key"\n'
+    config.write_text(ENOUGH + tls + asked + dial + secret + pos, encoding="utf-8")
+    assert check(config) == 78
+    lines = [line.removeprefix(f"{config}: ") for line in capsys.readouterr().err.splitlines()]
+    assert [line.split(": ")[0] for line in lines] == [
+        "listen[1].client_ca",
+        "listen[2].ca",
+        'pos."KASSE1".certificate',
+    ]

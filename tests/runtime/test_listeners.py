@@ -6,25 +6,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nexo_bridge.adapters.dial import DialListener
+from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http import HttpListener
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.adapters.tls import TlsListener
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.runtime.listeners import makers, ready_name
 from nexo_bridge.runtime.settings import Settings
 from nexo_bridge.runtime.settings_sections import Pos
 from tests.adapters.tcp_rig import Recorder
+from tests.adapters.tls_rig import Papers
 
 
-def test_a_listener_for_each_section_in_order() -> None:
+def test_a_listener_for_each_section_in_order(tmp_path: Path) -> None:
+    certificate, key = Papers(tmp_path).issue("bridge")
     sections = (
         TcpListen(kind="tcp", port=1),
         HttpListen(kind="http", port=2),
         TcpListen(kind="tcp", port=3),
+        TlsListen(kind="tls", port=4, certificate=certificate, key=key),
+        DialListen(kind="dial", host="till", port=5),
     )
     settings = Settings.model_construct(listen=sections, pos={"KASSE1": Pos(http="http://localhost:1/")})
     made = [make(Recorder()) for make in makers(settings)]
-    assert [type(one) for one in made] == [TcpListener, HttpListener, TcpListener]
+    assert [type(one) for one in made] == [TcpListener, HttpListener, TcpListener, TlsListener, DialListener]
 
 
 def test_the_ready_line_says_how_to_connect() -> None:

@@ -320,7 +320,7 @@ MISTAKES = {
 }
 
 
-KINDS = "'tcp', 'tls' or 'http'"
+KINDS = "'tcp', 'tls', 'dial' or 'http'"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -498,6 +498,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "client_ca": "pos-ca.pem",
         "client_certificate": "required",
     },
+    "dial": {
+        "host": "10.0.0.21",
+        "port": 7001,
+        "tls": True,
+        "ca": "till-ca.pem",
+        "server_name": "kasse1.shop.example",
+        "certificate": "bridge.pem",
+        "key": "bridge.key",
+        "key_password": "bridge.password",
+    },
     "http": {
         "port": 7080,
         "names": ["bridge.shop.example"],
@@ -518,8 +528,8 @@ def test_what_the_documentation_calls_a_default_is_one(folder: Path) -> None:
     for table in ("deadlines", "log"):
         assert told[table] == getattr(settings, table).model_dump()
     for listen in told["listen"]:
-        needed = {"tls": {"certificate": "bridge.pem"}}.get(listen["kind"], {})
-        made = TypeAdapter(Listen).validate_python({"kind": listen["kind"], "port": 0} | needed)
+        needed = {"tls": {"certificate": "bridge.pem"}, "dial": {"host": "till"}}.get(listen["kind"], {})
+        made = TypeAdapter(Listen).validate_python({"kind": listen["kind"], "port": 1} | needed)
         shown = made.model_dump(mode="json", by_alias=True)
         shown |= EXAMPLES[listen["kind"]]
         assert {name: value for name, value in listen.items() if shown[name] != value} == {}
