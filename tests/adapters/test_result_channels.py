@@ -151,10 +151,10 @@ async def test_f50_f51_events_of_other_terminals_and_of_nobody(way: Way, tmp_pat
 @pytest.mark.parametrize("way", PUSHED)
 async def test_f52_an_event_against_the_read(way: Way, tmp_path: Path) -> None:
     """The first final word counts; the second is a discrepancy. By webhook the read is the first."""
-    async with channel_stage(tmp_path, way) as it:
-        it.sandbox.inject("event-contradiction", times=1)
+    async with channel_stage(tmp_path, way, schedule={"APPROVED": (0.0, 3.0)}) as it:
         till = await it.logged_in()
         answer = await till.pay("2", "12.50")
+        it.sandbox.inject("event-contradiction", times=1)  # behind the second time that the event is sent
         await it.advance(10)
 
         assert answer.result == "Success"
