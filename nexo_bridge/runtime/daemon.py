@@ -254,4 +254,4 @@ class _Daemon:
         self._notifier.ready(
             f"{len(self._settings.terminals)} terminals, listening on {', '.join(filter(None, addresses))}"
         )
-        log.info("ready", total=len(self._settings.terminals))
+        log.info("ready", terminals=len(self._settings.terminals))

@@ -88,7 +88,7 @@ class Reloader:
             await self._channels.reconfigure(settings)
             await self._app.refresh()
         await self.retire()
-        log.info("configuration reloaded", total=len(settings.terminals))
+        log.info("configuration reloaded", terminals=len(settings.terminals))
         text = f"{len(settings.terminals)} terminals are served"
         if waits:
             text += f"; changes of {', '.join(waits)} take effect at the next start"
@@ -113,7 +113,7 @@ class Reloader:
                     poiid: access for poiid, access in self._serving.items() if poiid not in over
                 }
                 await self._platform.adopt(await self._platform.prepare(self._serving))
-                log.info("terminals no longer served", total=len(over))
+                log.info("terminals no longer served", terminals=len(over))
 
     def _in_force(self, fresh: Settings) -> tuple[Settings, list[str]]:
         """What of ``fresh`` can be in force now, and the tables that wait for a start."""
