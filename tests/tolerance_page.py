@@ -23,6 +23,8 @@ mode = "tolerant"                                    # all of the transformation
 
 - A message that is valid is never changed, and the bridge itself always sends what the schema says.
 - SaleID, POIID, ServiceID and DeviceID are read as they came: the profile is that of the SaleID in the header.
+- In JSON a member counts as attribute if it is a text, a number or true or false, and else as element. Names of members
+  in other capitals, and values of another JSON type than wanted, stay refused there.
 - What was done is in the journal (`nexo-bridge journal list` and `show` say `tolerated="missing-zone x2"`), in the log
   and, as sums since the start, in `nexo-bridge status`. The POS gets the answer to the message it meant.
 - Two requests [are the same](decisions/same-is-judged-by-key-then-sale-then-terminal.md) if they are after the
@@ -51,7 +53,7 @@ Whatever could move other money, or could be meant in two ways:
 - **Empty attributes that have a default**: an empty PaymentType may have been a refund.
 - **What is missing**, but for the zone: nothing is made up.
 - **What is broken as XML**, namespaces, and the rules [NX-…](nexo-rules.md).
-- More than 200 unknown names in one message.
+- A message with 200 faults or more.
 
 Nothing is decided by the moment of a time without a zone: it is kept, and repeated in the answer with the zone behind
 it, since the schema wants one there too. A POS should therefore find its sale by the TransactionID of the answer, not

@@ -135,24 +135,18 @@ def _judge_message(name: str, data: bytes, schemas: Schemas, *, framed: bool) ->
     candidates = [version for version in VERSIONS if version == declared] or VERSIONS
     judged = [(version, _violations(document, version, schemas)) for version in candidates]
     version, found = min(judged, key=lambda one: sum(map(_by_schema, one[1])))
-    tolerated = _tolerated(document, candidates, schemas, found)
+    tolerated = _tolerated(document, candidates, schemas)
     return Verdict(name, version, found, document.in_version(version), framed, tolerated)
 
 
 def _tolerated(
-    document: codec.Document, candidates: Sequence[Version], schemas: Schemas, found: tuple[Violation, ...]
+    document: codec.Document, candidates: Sequence[Version], schemas: Schemas
 ) -> Mapping[str, int] | None:
-    """What tolerant mode would put right in it, as the bridge does: in the first version in which that is enough."""
-    if all(one.warning for one in found):
-        return {}
-    for version in candidates:
-        changed = schemas.put_right(document, version, TOLERANT)
-        try:
-            codec.decode(changed.document, version, schemas, _seal)
-        except SchemaViolations:
-            continue
-        return changed.counts
-    return None
+    """What tolerant mode would put right in it; None if it would not take it."""
+    try:
+        return codec.decode_any(document, candidates, schemas, _seal, TOLERANT).tolerated or {}
+    except SchemaViolations:
+        return None
 
 
 def _violations(document: codec.Document, version: Version, schemas: Schemas) -> tuple[Violation, ...]:

@@ -10,7 +10,7 @@ set, so a decoded message is written as it came. There is no white space between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,19 +22,23 @@ from nexo_bridge.nexo import document as xml
 from nexo_bridge.nexo import json_form, rules
 from nexo_bridge.nexo.document import ROOTS, Document, Envelope, line_of
 from nexo_bridge.nexo.elements import Element, Place, Slot, Version, slots
+from nexo_bridge.nexo.explain import MAX_VIOLATIONS
 from nexo_bridge.nexo.form import Form
 from nexo_bridge.nexo.messages import BODIES, ContentInformation, Message, MessageHeader
 from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.tolerance import STRICT, Tolerance
 from nexo_bridge.nexo.values import Day, Timestamp
 from nexo_bridge.redaction import Secret
 
 __all__ = [
+    "Decoded",
     "Document",
     "Envelope",
     "InvalidOutput",
     "Sealer",
     "build",
     "decode",
+    "decode_any",
     "encode",
     "parse",
     "read",
@@ -89,6 +93,54 @@ def decode(document: Document, version: Version, schemas: Schemas, secret: Seale
     if broken:
         raise SchemaViolations(broken)
     return message
+
+
+class Decoded(NamedTuple):
+    """A message and how it was read.
+
+    Attributes:
+        version: the first that took it.
+        tolerated: how often which transformation of ``tolerance`` it needed; None for a message valid as it came.
+    """
+
+    message: Message
+    version: Version
+    tolerated: dict[str, int] | None
+
+
+def decode_any(
+    document: Document,
+    versions: Sequence[Version],
+    schemas: Schemas,
+    secret: Sealer,
+    tolerance: Tolerance = STRICT,
+) -> Decoded:
+    """The message as it came, if any of ``versions`` takes it so; else with what is forgiven put right.
+
+    Raises:
+        SchemaViolations: what the first version finds wrong and nobody forgives. More than ``MAX_VIOLATIONS`` faults
+            are no slips, and nothing of them is forgiven: that bounds the time it takes.
+    """
+    first: SchemaViolations | None = None
+    for version in versions:
+        try:
+            return Decoded(decode(document, version, schemas, secret), version, None)
+        except SchemaViolations as refusal:
+            first = first or refusal
+    assert first is not None, "there is at least one version"
+    if not tolerance.names or len(first.violations) >= MAX_VIOLATIONS:
+        raise first
+    left: SchemaViolations | None = None
+    for version in versions:
+        changed = schemas.put_right(document, version, tolerance)
+        try:
+            message = decode(changed.document, version, schemas, secret)
+        except SchemaViolations as refusal:
+            left = left or refusal
+        else:
+            return Decoded(message, version, dict(changed.counts))
+    assert left is not None, "each version refused it"
+    raise left
 
 
 def read(

@@ -90,10 +90,10 @@ class JsonDocument(Document):
 
     __slots__ = ("_faults", "_members", "_places", "_version")
 
-    def __init__(self, members: Mapping[str, Any], version: Version) -> None:
+    def __init__(self, members: Mapping[str, Any], version: Version, *, strangers: bool = False) -> None:
         self._members = members
         self._version = version
-        maker = _Maker(version)
+        maker = _Maker(version, strangers=strangers)
         super().__init__(maker.document(members))
         self._faults = tuple(maker.faults)
         self._places = maker.places
@@ -103,8 +103,8 @@ class JsonDocument(Document):
         return self if version == self._version else JsonDocument(self._members, version)
 
     def copy(self) -> JsonDocument:
-        """See ``Document``."""
-        return JsonDocument(self._members, self._version)
+        """See ``Document``. Unknown members stand in it, where the schema finds them: see ``_Maker``."""
+        return JsonDocument(self._members, self._version, strangers=True)
 
     @property
     def faults(self) -> tuple[Violation, ...]:
@@ -198,10 +198,18 @@ class _Placed(NamedTuple):
 
 
 class _Maker:
-    """Makes the XML of a JSON object, in the order of the schema. What does not fit is told and left out."""
+    """Makes the XML of a JSON object, in the order of the schema. What does not fit is told and left out.
 
-    def __init__(self, version: Version) -> None:
+    Args:
+        version: protocol version.
+        strangers: an unknown member of an element becomes an attribute, or an empty element if it is an object or an
+            array, and is not told, so that whoever looks at the XML may decide. Not one that differs from a known name
+            in capitals alone: what it holds would be lost.
+    """
+
+    def __init__(self, version: Version, *, strangers: bool = False) -> None:
         self._version = version
+        self._strangers = strangers
         self.faults: list[Violation] = []
         self.places: dict[etree._Element, _Placed] = {}
 
@@ -239,7 +247,7 @@ class _Maker:
         if not isinstance(value, dict):
             self._type_fault("an object", value, path)
             return
-        for member, slot, item, at in self._found(cls, value, path):
+        for member, slot, item, at in self._found(cls, value, path, node):
             self._field(node, slot, item, at)
             if member == text:
                 text = ""
@@ -247,7 +255,7 @@ class _Maker:
             self._fault("JSON-MEMBER-MISSING", f"{path}.{text}", "a text", "nothing")
 
     def _found(
-        self, cls: type[Element], value: Mapping[str, Any], path: str
+        self, cls: type[Element], value: Mapping[str, Any], path: str, node: etree._Element
     ) -> Iterator[tuple[str, Slot, Any, str]]:
         """The members that are there, in the order of the schema, with their paths."""
         known = _members(cls)
@@ -261,7 +269,7 @@ class _Maker:
             elif inside is not None:
                 self._type_fault("an object", inside, f"{path}.{REPEATED_BODY}")
             names.append(REPEATED_BODY)
-        self._unknown(value, names, cls.__name__, path)
+        self._unknown(value, names, cls.__name__, path, node)
         for name, slot in known.items():
             wrapped = _wrapped(cls, name)
             item = (inner if wrapped else value).get(name)
@@ -328,11 +336,18 @@ class _Maker:
             return None
         return str(value)
 
-    def _unknown(self, members: Mapping[str, Any], known: Any, owner: str, path: str) -> None:
+    def _unknown(
+        self,
+        members: Mapping[str, Any],
+        known: Any,
+        owner: str,
+        path: str,
+        node: etree._Element | None = None,
+    ) -> None:
         for name in members:
             if len(self.faults) >= MAX_VIOLATIONS:
                 return
-            if name not in known:
+            if name not in known and not (node is not None and self._keeps(node, name, members[name], known)):
                 shown = printable(name, 60)
                 self._fault(
                     "JSON-MEMBER-UNKNOWN",
@@ -341,6 +356,22 @@ class _Maker:
                     f"the member {shown}",
                     near(name, known) if len(self.faults) < _HINTS else "",
                 )
+
+    def _keeps(self, node: etree._Element, name: str, value: Any, known: Any) -> bool:
+        """Keep an unknown member in ``node``, if that is wanted and XML can."""
+        if not self._strangers or not _SIMPLE_NAME.fullmatch(name):
+            return False
+        if name.lower() in {one.lower() for one in known}:
+            return False
+        if value is None or isinstance(value, dict | list):
+            child = etree.SubElement(node, name)
+            at = f"{self.places[node].path}.{name}"
+            self.places[child] = _Placed(at, at)
+            return True
+        if isinstance(value, str) and _NOT_XML.search(value):
+            return False
+        node.set(name, str(value))
+        return True
 
     def _type_fault(self, wanted: str, value: Any, path: str) -> None:
         self._fault("JSON-TYPE", path, wanted, _type_of(value))

@@ -17,7 +17,7 @@ from lxml import etree
 from nexo_bridge.nexo.grammar import Grammar, Simple, Structure
 
 MOST_LOOKS = 200
-"""Unknown names that are looked at in one document. More is no slip; what is not looked at stays refused."""
+"""Unknown names that are looked at in one document, for each costs time; what is not looked at stays refused."""
 
 _HEADER = "MessageHeader"
 _REFERENCES = frozenset(

@@ -21,7 +21,7 @@ from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.signals import Arrived, Event, HeaderIds, PosGone, Refused, Unreadable
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import NotXml, NotYours, Refusal, SchemaViolations
+from nexo_bridge.errors import NotXml, NotYours, Refusal
 from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.canonical import canonical
 from nexo_bridge.nexo.codec import Document
@@ -67,16 +67,6 @@ ProfileOf = Callable[[str], Profile]
 def _plain(_: str) -> Profile:
     """Everybody is read strictly."""
     return Profile()
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What reading one message gave."""
-
-    message: Message
-    version: Version
-    digest: str
-    tolerated: dict[str, int] | None = None
 
 
 class Reception:
@@ -198,14 +188,14 @@ class Reception:
             versions = self._versions(document, ids, profile)
             version = versions[0]
             self._check(speaker, document)
-            read = self._decode(document, versions, schemas, profile.tolerance)
+            read = codec.decode_any(document, versions, schemas, self._seal, profile.tolerance)
         except Refusal as refusal:
             return self._unreadable(source, refusal, data, document, version)
         return Arrived(
             source=source,
             message=read.message,
             version=read.version,
-            digest=read.digest,
+            digest=self._digest(read.message),
             refused=None if refused is None else _said(refused),
             tolerated=read.tolerated,
         )
@@ -219,32 +209,6 @@ class Reception:
                 return (version,)
         known = self._version_of(ids.sale_id, ids.poi_id) or profile.version
         return (known,) if known else VERSIONS
-
-    def _decode(
-        self, document: Document, versions: tuple[Version, ...], schemas: Schemas, tolerance: Tolerance
-    ) -> _Read:
-        """The message as it came if any version takes it so; else, with what is forgiven put right."""
-        first: SchemaViolations | None = None
-        for version in versions:
-            try:
-                message = codec.decode(document, version, schemas, self._seal)
-            except SchemaViolations as refusal:
-                first = first or refusal
-            else:
-                return _Read(message, version, self._digest(message))
-        assert first is not None, "there is at least one version"
-        if not tolerance.names:
-            raise first
-        left: SchemaViolations | None = None
-        for version in versions:
-            changed = schemas.put_right(document, version, tolerance)
-            try:
-                message = codec.decode(changed.document, version, schemas, self._seal)
-            except SchemaViolations as refusal:
-                left = left or refusal
-            else:
-                return _Read(message, version, self._digest(message), dict(changed.counts))
-        raise left or first  # what is forgiven is not told as a fault
 
     def _check(self, speaker: Speaker, document: Document) -> None:
         """Refuse a header that says another than who speaks: before the body is looked at, and whatever it holds."""

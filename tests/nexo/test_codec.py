@@ -15,9 +15,11 @@ from nexo_bridge.nexo.document import Document
 from nexo_bridge.nexo.elements import VERSIONS, Element, Version
 from nexo_bridge.nexo.messages import CATEGORIES, Message, MessageHeader
 from nexo_bridge.nexo.schema import Schemas
+from nexo_bridge.nexo.tolerance import TOLERANT
 from nexo_bridge.nexo.values import Timestamp
 from nexo_bridge.redaction import Secret
 from nexo_bridge.runtime.data import read_schemas
+from tests.nexo import corpus
 from tests.nexo.building import STRUCTURES, containing, structures
 from tests.nexo.strategies import seal, whole_messages
 
@@ -292,3 +294,28 @@ def test_no_clear_secret_in_texts_of_a_message() -> None:
     assert "2812" not in str(read.dump())
     assert isinstance(read.body, nexo.PaymentRequest)
     assert isinstance(read.body.sale_data.sale_to_acquirer_data, Secret)
+
+
+def test_200_faults_are_no_slips() -> None:
+    def basket(number: int) -> codec.Document:
+        items = b"".join(
+            b'<SaleItem ItemID="%d" ProductCode="1" ItemAmount="1.00" shopId="A"/>' % item
+            for item in range(number)
+        )
+        sample = corpus.sample("payment-request-card")
+        return codec.parse(sample.replace(b"</PaymentTransaction>", items + b"</PaymentTransaction>"))
+
+    read = codec.decode_any(basket(199), VERSIONS, corpus.schemas(), corpus.seal, TOLERANT)
+    assert (read.version, read.tolerated) == ("3.1", {"unknown-attribute": 199})
+    with pytest.raises(SchemaViolations):
+        codec.decode_any(basket(199), VERSIONS, corpus.schemas(), corpus.seal)
+    with pytest.raises(SchemaViolations) as refused:
+        codec.decode_any(basket(200), VERSIONS, corpus.schemas(), corpus.seal, TOLERANT)
+    assert len(refused.value.violations) == 200
+
+
+def test_what_nobody_forgives_is_told_and_the_rest_is_not() -> None:
+    data = corpus.sample("payment-request-card").replace(b'"EUR"', b'"EUR" Surcharge="1.00" Colour="green"')
+    with pytest.raises(SchemaViolations) as refused:
+        codec.decode_any(codec.parse(data), VERSIONS, corpus.schemas(), corpus.seal, TOLERANT)
+    assert [one.path.rpartition("/")[2] for one in refused.value.violations] == ["@Surcharge"]

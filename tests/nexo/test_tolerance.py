@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,11 +14,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from nexo_bridge.errors import SchemaViolations
-from nexo_bridge.nexo import codec, slips
+from nexo_bridge.nexo import codec, json_form, slips
 from nexo_bridge.nexo.document import Document
 from nexo_bridge.nexo.elements import VERSIONS, Version
 from nexo_bridge.nexo.grammar import Grammar
-from nexo_bridge.nexo.tolerance import NAMES, STRICT, TABLE, TOLERANT, Transformation, put_right
+from nexo_bridge.nexo.tolerance import NAMES, STRICT, TABLE, TOLERANT, Transformation, put_right, told
 from tests import tolerance_page
 from tests.nexo import corpus
 from tests.nexo.tolerating import GRAMMARS, WORDS, decoded, payment, reference, relaxed, text
@@ -47,6 +49,11 @@ def test_an_example_is_put_right_by_its_transformation_alone(one: Transformation
             assert text(fragment) == text(etree.fromstring(one.after))
         else:
             assert (done, text(fragment)) == (0, text(etree.fromstring(one.before))), other.id
+
+
+def test_what_was_done_in_words() -> None:
+    assert told({"missing-zone": 2, "code-capitals": 1}) == "missing-zone x2, code-capitals"
+    assert told({}) == ""
 
 
 def test_ids_are_unique() -> None:
@@ -295,3 +302,81 @@ def test_so_many_unknown_names_are_no_slip() -> None:
     one = b'<DisplayOutput ResponseRequiredFlag="false" Xyz="1"/>'
     _, counts = relaxed(reference(b"Display", b"<DisplayRequest>" + one * 300 + b"</DisplayRequest>"))
     assert counts == {"unknown-attribute": slips.MOST_LOOKS}
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def in_json(name: str = "payment-request-card") -> Any:
+    return json.loads(json_form.in_form(corpus.sample(name), "json"))
+
+
+def put_right_in_json(message: Any) -> tuple[Document, Mapping[str, int]]:
+    return corpus.schemas().put_right(codec.parse(json.dumps(message).encode(), "json"), "3.1", TOLERANT)
+
+
+@pytest.mark.parametrize(("version", "name"), corpus.SAMPLES)
+def test_a_valid_message_in_json_is_changed_by_no_transformation(version: Version, name: str) -> None:
+    document = codec.parse(json_form.in_form(corpus.sample(name, version), "json"), "json")
+    changed, counts = corpus.schemas().put_right(document, version, TOLERANT)
+    assert counts == {}
+    assert text(changed.root) == text(document.in_version(version).root)
+
+
+def test_json_is_put_right_by_the_same_names() -> None:
+    message = in_json()
+    header, request = message["SaleToPOIRequest"].values()
+    header["MessageClass"] = "SERVICE"
+    header["Vendor"] = {"Build": 7}
+    request["SaleData"]["SaleTransactionID"]["TimeStamp"] = "2025-03-14T08:26:53"
+    request["SaleData"]["OperatorLanguage"] = ""
+    request["PaymentTransaction"]["AmountsReq"]["RcncltnId"] = 17
+    request["Colour"] = "green"
+    document, counts = put_right_in_json(message)
+    assert counts == {
+        "unknown-element": 1,
+        "unknown-attribute": 2,
+        "empty-attribute": 1,
+        "code-capitals": 1,
+        "missing-zone": 1,
+    }
+    meant = in_json()
+    (_, request) = meant["SaleToPOIRequest"].values()
+    request["SaleData"]["SaleTransactionID"]["TimeStamp"] = "2025-03-14T08:26:53Z"
+    assert decoded(document) == decoded(codec.parse(json.dumps(meant).encode(), "json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Surcharge", 1.00),
+        ("Refund", True),
+        ("TipAmout", "x"),
+        ("requestedAmount", 1),
+        ("Extra", {"Amount": 1}),
+        ("Extra", None),
+        ("Extra", "\u0001"),
+        ("not a name", "x"),
+    ],
+)
+def test_members_that_may_mean_something_stay_refused(name: str, value: Any) -> None:
+    message = in_json()
+    amounts = message["SaleToPOIRequest"]["PaymentRequest"]["PaymentTransaction"]["AmountsReq"]
+    amounts[name] = value
+    document, counts = put_right_in_json(message)
+    assert counts == {}
+    with pytest.raises(SchemaViolations) as refused:
+        decoded(document)
+    (violation,) = refused.value.violations
+    assert violation.path.startswith("$.SaleToPOIRequest.PaymentRequest.PaymentTransaction.AmountsReq")
+
+
+def test_faults_of_the_json_itself_are_not_forgiven() -> None:
+    message = in_json()
+    message["SaleToPOIRequest"]["PaymentRequest"]["PaymentTransaction"]["AmountsReq"]["RequestedAmount"] = (
+        "12.50"
+    )
+    document, _ = put_right_in_json(message)
+    with pytest.raises(SchemaViolations) as refused:
+        decoded(document)
+    assert [one.rule for one in refused.value.violations] == ["JSON-TYPE"]
