@@ -17,8 +17,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# As `make test`, with a kill at every named point of every way a payment can go, not of the covering five.
+# As `make test`, with a kill at every named point of every way a payment can go, not of the covering five, and with
+# every payment conversation played by every grant and result channel, not by a covering set.
 test-all: export KILLS = all
+test-all: export SCENERIES = all
 test-all: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 

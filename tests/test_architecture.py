@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "policy",
         "core.source",
         "core.journal",
+        "core.signals",
     },
     "demo": {*WORDS, "nexo", "pos", "runtime"},
     "cli": {*WORDS, "nexo", "pos", "sandbox", "runtime", "conversation", "demo", "adapters", "core"},

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from nexo_bridge.conversation.grammar import ScriptError, parse
+from nexo_bridge.conversation.scenery import CHANNELS, GRANTS, Scenery
 from nexo_bridge.runtime.telemetry import configure_logging
 
 _NEEDS = "the sandbox needs packages that are not installed; run: pip install 'nexo-bridge[sandbox]'"
@@ -24,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dedup", action="store_true", help="on a platform that merges creates of one key, too"
     )
+    parser.add_argument("--grant", choices=GRANTS, default="mtls", help="how terminals get their tokens")
+    parser.add_argument("--results", choices=CHANNELS, default="poll", help="how results come")
     parser.add_argument("--log", action="store_true", help="show the bridge's log of scripts that fail")
 
 
@@ -41,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
         for dedup in (False, True) if arguments.dedup else (False,):
             log = io.StringIO()
             configure_logging(stream=log)
-            problem = _played(path, dedup=dedup)
+            problem = _played(path, Scenery(arguments.grant, arguments.results, dedup))
             name = f"{path} (with de-duplication)" if dedup else f"{path}"
             if problem is None:
                 print(f"ok      {name}")
@@ -53,14 +56,16 @@ def main(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _played(path: Path, *, dedup: bool) -> str | None:
+def _played(path: Path, scenery: Scenery) -> str | None:
     """What went wrong, None if nothing did."""
     from nexo_bridge.conversation.player import ScriptFailed, play
 
     try:
         script = parse(path.read_text(encoding="utf-8"))
+        if not scenery.suits(script.only):
+            return f"it goes as written with ONLY {' '.join(sorted(script.only))}: see --grant and --results"
         with tempfile.TemporaryDirectory(prefix="nexo-bridge-") as folder:
-            asyncio.run(play(script, Path(folder), path.parent, dedup=dedup))
+            asyncio.run(play(script, Path(folder), path.parent, scenery=scenery))
     except ScriptError as mistake:
         return f"line {mistake.line}: {mistake}"
     except ScriptFailed as failure:

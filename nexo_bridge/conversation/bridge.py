@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from nexo_bridge.adapters.channel import NOT_ASKED_FOR, Feed
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
@@ -16,8 +17,10 @@ from nexo_bridge.adapters.ppaas_http import Clock
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.doors import GatedJournal, WatchedListener
+from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.channels import Channels
 from nexo_bridge.runtime.settings import Settings
 
 _FOREVER = 3600.0  # of real time: a script that waits so long has failed before
@@ -38,6 +41,9 @@ class Status:
         due: when its next alarm rings, in seconds passed.
         orders: how many orders of the script it has carried out.
         reached: how often each named point was reached.
+        heard: events of the platform that were handed to the core.
+        webhook: where the platform may call it; empty without one.
+        troubled: terminals whose channel waits before it tries again.
     """
 
     alive: bool = True
@@ -49,6 +55,9 @@ class Status:
     due: float | None = None
     orders: int = 0
     reached: dict[str, int] = field(default_factory=dict)
+    heard: int = 0
+    webhook: str = ""
+    troubled: tuple[str, ...] = ()
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
@@ -91,6 +100,19 @@ class Bridge(Protocol):
 
 
 Checkpoint = Callable[[str], None]
+
+
+class _CountedChannels(Channels):
+    """Result channels whose events are counted on their way to the core."""
+
+    heard = 0
+
+    async def start(self, feed: Feed, works: Callable[[], bool]) -> None:
+        def counted(event: PlatformEvent) -> None:
+            self.heard += event.ack != NOT_ASKED_FOR
+            feed(event)
+
+        await super().start(counted, works)
 
 
 class HostedBridge:
@@ -145,6 +167,9 @@ class HostedBridge:
             low=0,
         )
         self._gate = GatedJournal(self._journal, self._news.set)
+        self._channels = _CountedChannels(
+            settings, self._platform, self._gate, clock=self._clock, chance=lambda: 1.0
+        )
         self._app = await asyncio.to_thread(
             functools.partial(
                 Application,
@@ -155,6 +180,7 @@ class HostedBridge:
                 [functools.partial(self._listener, n) for n in range(len(settings.listen))],
                 clock=self._clock,
                 checkpoint=self._checkpoint,
+                channels=self._channels,
             )
         )
         self._alive = True
@@ -217,7 +243,14 @@ class HostedBridge:
             due=self._clock.due,
             orders=self.orders,
             reached=reached,
+            heard=self._channels.heard,
+            webhook=self._channels.webhook_address or "",
+            troubled=tuple(poiid for poiid in self._settings.terminals if self._troubled(poiid)),
         )
+
+    def _troubled(self, poiid: str) -> bool:
+        state = self._channels.state(poiid)
+        return state is not None and state.problem is not None
 
     def _busy(self) -> int:
         if not self._alive:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from nexo_bridge.conversation.scenery import WORDS
+
 HEADER = frozenset({"ServiceID", "SaleID", "POIID", "version"})
 """Words that every request takes: attributes of its MessageHeader (``version`` is ProtocolVersion)."""
 
@@ -49,6 +51,9 @@ DISK = frozenset({"waits", "goes"})
 PROCESS = frozenset({"KILL", "START", "STOP"})
 EXPECTED = frozenset({"journal", "call", "alarm"})
 LEDGER = frozenset({"kind", "amount", "currency", "status", "creates", "charges", "POIID"})
+
+ONLY = WORDS
+"""Grants and result channels."""
 
 _POS = re.compile(r"POS\d*")
 _AMOUNT = re.compile(r"\d+(\.\d+)?")
@@ -206,6 +211,7 @@ class Script:
     Attributes:
         settings: (dotted name, value) that differ from the sandbox's configuration.
         dedup: it is to be played with a de-duplicating platform too.
+        only: grants and channels it goes as written with; of a kind of which none is named, all.
         kills: it ends the bridge's process, so that one of its own is needed.
     """
 
@@ -213,6 +219,7 @@ class Script:
     settings: tuple[tuple[str, str], ...] = ()
     dedup: bool = False
     kills: bool = False
+    only: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> Script:
@@ -223,6 +230,7 @@ def parse(text: str) -> Script:
     """
     lines: list[Line] = []
     settings: list[tuple[str, str]] = []
+    only = set[str]()
     dedup = False
     for number, raw in enumerate(text.splitlines(), 1):
         try:
@@ -230,11 +238,13 @@ def parse(text: str) -> Script:
             if not words:
                 continue
             head, rest = words[0], words[1:]
-            if head in {"SET", "ALSO"}:
+            if head in {"SET", "ALSO", "ONLY"}:
                 if lines:
                     raise ValueError(f"{head} stands before everything else")
                 if head == "SET":
                     settings += _settings(rest)
+                elif head == "ONLY":
+                    only |= _only(rest)
                 elif rest == ["dedup"]:
                     dedup = True
                 else:
@@ -244,7 +254,7 @@ def parse(text: str) -> Script:
         except ValueError as problem:
             raise ScriptError(number, str(problem)) from None
     kills = any(isinstance(line.statement, Process) and line.statement.what == "KILL" for line in lines)
-    return Script(tuple(lines), tuple(settings), dedup, kills)
+    return Script(tuple(lines), tuple(settings), dedup, kills, frozenset(only))
 
 
 def _settings(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -255,6 +265,12 @@ def _settings(words: list[str]) -> Iterator[tuple[str, str]]:
         if not equals or not name:
             raise ValueError("SET name=value")
         yield name, value
+
+
+def _only(words: list[str]) -> set[str]:
+    if not words or not set(words) <= ONLY:
+        raise ValueError(f"ONLY {_or(ONLY)}")
+    return set(words)
 
 
 def _statement(head: str, words: list[str]) -> Statement:

@@ -27,6 +27,7 @@ from nexo_bridge.conversation.grammar import (
     Statement,
 )
 from nexo_bridge.conversation.hearing import Heard, differences, inner_differences, repeats
+from nexo_bridge.conversation.scenery import Scenery
 from nexo_bridge.conversation.stage import Stage, StageError
 from nexo_bridge.conversation.till import Till
 
@@ -64,14 +65,20 @@ class Player:
         script: what to play.
         folder: an empty one, for this play alone.
         files: folder of the files that ``raw`` names.
-        dedup: whether the platform merges creates of one key.
+        scenery: what it is played before.
     """
 
-    def __init__(self, script: Script, folder: Path, files: Path, *, dedup: bool = False) -> None:
+    def __init__(
+        self,
+        script: Script,
+        folder: Path,
+        files: Path,
+        *,
+        scenery: Scenery = Scenery(),  # noqa: B008 - frozen
+    ) -> None:
         self._script = script
         self._files = files
-        self._dedup = dedup
-        self.stage = Stage(folder, script.settings, own_process=script.kills, dedup=dedup)
+        self.stage = Stage(folder, script.settings, own_process=script.kills, scenery=scenery)
         self.sent: list[Sent] = []
         self.heard: list[Heard] = []
         self.secrets: list[str] = []
@@ -319,8 +326,14 @@ def _answers_same(one: Heard, other: Heard) -> bool:
     return one.is_response and other.is_response and one.header == other.header
 
 
-async def play(script: Script, folder: Path, files: Path, *, dedup: bool = False) -> Player:
+async def play(
+    script: Script,
+    folder: Path,
+    files: Path,
+    *,
+    scenery: Scenery = Scenery(),  # noqa: B008 - frozen
+) -> Player:
     """Play a script once; see ``Player``."""
-    player = Player(script, folder, files, dedup=dedup)
+    player = Player(script, folder, files, scenery=scenery)
     await player.play()
     return player

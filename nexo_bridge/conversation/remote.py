@@ -85,7 +85,8 @@ class RemoteBridge:
                 continue
             if not values["alive"]:
                 values |= {"alive": True, "busy": 1}  # it has stopped; it is over once the process has ended
-            self.status = Status(**{**values, "accepted": tuple(values["accepted"])})
+            lists = {name: tuple(values[name]) for name in ("accepted", "troubled")}
+            self.status = Status(**{**values, **lists})
             if self.address[1]:
                 self._begun.set()
             self._changed()

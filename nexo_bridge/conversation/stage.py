@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from nexo_bridge.conversation import configuration
 from nexo_bridge.conversation.bridge import Bridge, HostedBridge
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.remote import RemoteBridge
+from nexo_bridge.conversation.scenery import SECRET, Scenery, lay_webhook
 from nexo_bridge.conversation.till import Till
 from nexo_bridge.runtime.settings import Settings, load_settings
-from nexo_bridge.sandbox.server import Options, Sandbox
+from nexo_bridge.sandbox.server import WEBHOOK_PATH, Options, Sandbox
 
 PATIENCE = 20.0
 """Seconds of real time within which everything settles; far more than any of it takes."""
@@ -38,7 +39,7 @@ class Stage:
         folder: of this play alone: configuration, journal, certificates, logs.
         settings: (dotted name, value) that differ from the sandbox's own ``bridge.toml``.
         own_process: the bridge gets one, so that it can be killed.
-        dedup: whether the platform merges creates of one key.
+        scenery: what the script is played before.
     """
 
     def __init__(
@@ -47,16 +48,24 @@ class Stage:
         settings: tuple[tuple[str, str], ...] = (),
         *,
         own_process: bool = False,
-        dedup: bool = False,
+        scenery: Scenery = Scenery(),  # noqa: B008 - frozen
     ) -> None:
         self._folder = folder
         self._changes = settings
+        self._scenery = scenery
         self._own_process = own_process
         self._news = asyncio.Event()
         self._start = time.time()
         self.clock = StageClock(self._start, changed=self._news.set)
         options = Options(
-            state=folder, think=4.0, dedup=dedup, terminals=2, seed=7, limit=60.0, clock=self.clock
+            state=folder,
+            think=4.0,
+            dedup=scenery.dedup,
+            terminals=2,
+            seed=7,
+            limit=60.0,
+            clock=self.clock,
+            grant=scenery.grant,
         )
         self.sandbox = Sandbox(options)
         self.bridge: Bridge | None = None
@@ -65,6 +74,7 @@ class Stage:
         self.reached: dict[str, int] = {}
         self.doom: tuple[str, int] | None = None
         self._expected = 0
+        self._told_before = 0
 
     @property
     def journal(self) -> Path:
@@ -88,9 +98,18 @@ class Stage:
         await self.sandbox.start()
         for poiid in self.sandbox.poiids:
             self.sandbox.hold(poiid)
+        self.sandbox.streams.changed = self.sandbox.webhooks.changed = self._news.set
         config = self._folder / "play.toml"
-        await asyncio.to_thread(configuration.write, self.sandbox.config_path, config, self._changes)
+        changes = await asyncio.to_thread(lambda: [*self._set(), *self._changes])
+        await asyncio.to_thread(configuration.write, self.sandbox.config_path, config, changes)
         self.settings = await asyncio.to_thread(load_settings, config, {})
+
+    def _set(self) -> Iterator[tuple[str, str]]:
+        """What the scenery changes in the configuration."""
+        yield from self._scenery.settings(self.sandbox.poiids)
+        if self._scenery.results == "webhook":
+            pair = self.sandbox.authority.server(["127.0.0.1"])
+            yield from lay_webhook(self._folder, pair.certificate, pair.key)
 
     async def close(self) -> None:
         """End everything."""
@@ -124,7 +143,11 @@ class Stage:
         else:
             bridge = HostedBridge(self.settings, self._start, passed, self._news.set)
         self.bridge, self.doom, self._expected = bridge, None, 0
+        await self.until(lambda: not self._streams_open(), "streams of a bridge that is gone stay open")
+        self._told_before = self._told
         await bridge.start()
+        if bridge.status.webhook:
+            self.sandbox.set_webhook(f"https://{bridge.status.webhook}{WEBHOOK_PATH}", SECRET)
         await self.settle()
 
     async def _let_go(self) -> None:
@@ -200,6 +223,8 @@ class Stage:
         bridge = self.bridge
         status = bridge.status if bridge is not None else None
         live = [till for till in self.tills.values() if till.connected]
+        if self.sandbox.webhooks.busy:
+            return "an event is on its way"
         if bridge is None or status is None or not status.alive:
             return "connections end" if live else ""
         if status.orders < bridge.orders:
@@ -208,8 +233,24 @@ class Stage:
             return f"{self._expected - status.taken} messages are not taken up"
         if status.busy > self.clock.awaited:
             return "the bridge is at work"
+        if self._scenery.results == "stream":
+            silent = [poiid for poiid in self.sandbox.poiids if poiid not in status.troubled]
+            if any(poiid not in self._streams_open() for poiid in silent):
+                return "a stream is being opened"
+        if self.sandbox.streams.owed or self._told > self._told_before + status.heard:
+            return "an event is on its way"
         behind = [till.name for till in live if till.received < status.written.get(till.connection, 0)]
         return f"an answer is on its way to {behind[0]}" if behind else ""
+
+    @property
+    def _told(self) -> int:
+        """Events that the platform knows to be with a bridge: written to a stream, or answered 2xx."""
+        return self.sandbox.streams.sent + sum(200 <= one < 300 for one in self.sandbox.webhooks.statuses)
+
+    def _streams_open(self) -> set[str]:
+        """The terminals whose stream stands, as the platform sees it."""
+        streams = self.sandbox.streams
+        return {one["poiid"] for one in self.sandbox.terminals() if streams.open(one["serial"])}
 
     async def until(self, true: Callable[[], bool], otherwise: str) -> None:
         """Wait for something that needs no time of the script."""

@@ -93,10 +93,18 @@ class Gateway:
     async def without_certificate(self, request: Request) -> Answer:
         """What serves the ``api`` base: the same calls, for tokens that are bound to no certificate."""
         route, parameters = find_route("device_api", request.method, request.path)
+        return await self._call(route, parameters, request, self.device_by_token(request))
+
+    def device_by_token(self, request: Request) -> str:
+        """Serial of the device whose token this is, where nobody shows a certificate.
+
+        Raises:
+            PlatformError: it is missing or not good, or bound to a certificate.
+        """
         serial = self._device_of(request)
         if self._office.is_bound(request.headers["authorization"].partition(" ")[2].strip()):
             raise PlatformError(403, "FORBIDDEN", "This token is bound to a certificate: use the device base")
-        return await self._call(route, parameters, request, serial)
+        return serial
 
     def deliver_late(self) -> int:
         """Let every create that ``late-create`` holds back arrive now; how many there were."""

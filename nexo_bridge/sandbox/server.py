@@ -27,7 +27,7 @@ from nexo_bridge.sandbox.provider import Provider, Spi
 from nexo_bridge.sandbox.realms import PASSWORD, Realms
 from nexo_bridge.sandbox.sign_in import SignIn
 from nexo_bridge.sandbox.stream import PATH as STREAM_PATH
-from nexo_bridge.sandbox.stream import Streams
+from nexo_bridge.sandbox.stream import DeviceOf, Streams
 from nexo_bridge.sandbox.terminals import Pace, Terminal
 from nexo_bridge.sandbox.webhooks import Target, Webhooks
 from nexo_bridge.sandbox.wire import Answer, Handler, Request
@@ -165,9 +165,7 @@ class Sandbox:
         gateway = self._gateway = Gateway(
             self._platform, office, session, self._faults, clock=options.clock, delays=delays
         )
-        self.streams = Streams(
-            self.events, self._faults, gateway.device, lambda serial: terminals[serial].poiid
-        )
+        self.streams = Streams(self.events, self._faults, lambda serial: terminals[serial].poiid)
         self.webhooks = Webhooks(options.clock, lambda: state.calling)
         self.events.listen(self.webhooks.send)
         mutual, plain = state.with_certificate, state.without_certificate
@@ -177,8 +175,14 @@ class Sandbox:
                 "device_auth": await self._listen(
                     gateway.handler("device_auth"), mutual, options.device_auth_port
                 ),
-                "api": await self._listen(gateway.without_certificate, plain, options.api_port),
-                "device_api": await self._listen(self._with_stream(gateway), mutual, options.port),
+                "api": await self._listen(
+                    self._with_stream(gateway.without_certificate, gateway.device_by_token),
+                    plain,
+                    options.api_port,
+                ),
+                "device_api": await self._listen(
+                    self._with_stream(gateway.handler("device_api"), gateway.device), mutual, options.port
+                ),
             }
             if options.provider:
                 await self._begin_provider(gateway)
@@ -377,11 +381,11 @@ class Sandbox:
         names = (f"{_CERTIFICATES}/{one.name}" for one in (server.certificate, server.key, path))
         return settings_file.WebhookEntry(self.options.webhook_port, *names)
 
-    def _with_stream(self, gateway: Gateway) -> Handler:
-        calls = gateway.handler("device_api")
-
+    def _with_stream(self, calls: Handler, device_of: DeviceOf) -> Handler:
         async def handle(request: Request) -> Answer:
-            return await (self.streams.handle(request) if request.path == STREAM_PATH else calls(request))
+            if request.path == STREAM_PATH:
+                return await self.streams.handle(request, device_of)
+            return await calls(request)
 
         return handle
 

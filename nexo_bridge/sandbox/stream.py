@@ -23,12 +23,17 @@ TOKEN_ENDED = 4401
 _log = logging.getLogger(__name__)
 
 
-class _Session:
-    """One open stream."""
+DeviceOf = Callable[[Request], str]
+"""Serial of the device that a request is of. Raises ``PlatformError``: it is refused."""
 
-    def __init__(self, serial: str, position: int) -> None:
+
+class _Session:
+    """One open stream; ``still_good`` is asked before each event."""
+
+    def __init__(self, serial: str, position: int, still_good: Callable[[], object]) -> None:
         self.serial = serial
         self.position = position
+        self.still_good = still_good
         self.more = asyncio.Event()
 
 
@@ -38,15 +43,14 @@ class Streams:
     Attributes:
         sent: events written to streams so far.
         opened: streams opened so far.
+        changed: called whenever one opens or ends.
     """
 
-    def __init__(
-        self, events: Events, faults: Faults, device_of: Callable[[Request], str], poiid: Callable[[str], str]
-    ) -> None:
+    def __init__(self, events: Events, faults: Faults, poiid: Callable[[str], str]) -> None:
         self._events = events
         self._faults = faults
-        self._device_of = device_of
         self._poiid = poiid
+        self.changed: Callable[[], None] = lambda: None
         self._sessions: set[_Session] = set()
         self.sent = 0
         self.opened = 0
@@ -61,13 +65,13 @@ class Streams:
         """How many streams a device has open."""
         return sum(one.serial == serial for one in self._sessions)
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request, device_of: DeviceOf) -> Answer:
         """Check who asks and from where, then take the connection over.
 
         Raises:
             PlatformError: it is refused.
         """
-        serial = self._device_of(request)
+        serial = device_of(request)
         if request.method != "GET":
             raise PlatformError(405, "METHOD_NOT_ALLOWED", "A stream is opened with GET", Allow="GET")
         if request.headers.get("upgrade", "").lower() != "websocket":
@@ -80,7 +84,8 @@ class Streams:
             raise PlatformError(410, "RESUME_INVALID", "This event is not known any more")
 
         async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
-            await self._serve(_Session(serial, position), request, reader, writer, early)
+            session = _Session(serial, position, lambda: device_of(request))
+            await self._serve(session, request, reader, writer, early)
 
         return Answer(101, upgrade=stream)
 
@@ -101,6 +106,7 @@ class Streams:
         )  # the front has read the request: from here on there are frames alone
         self.opened += 1
         self._sessions.add(session)
+        self.changed()
         if self._due("backlog", session.serial):
             self._events.backlog(session.serial)
         reading = asyncio.create_task(
@@ -108,21 +114,20 @@ class Streams:
         )
         try:
             while not reading.done():
-                await self._send(protocol, session, request, writer)
+                await self._send(protocol, session, writer)
                 await session.more.wait()
                 session.more.clear()
         finally:
             self._sessions.discard(session)
+            self.changed()
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _send(
-        self, protocol: Protocol, session: _Session, request: Request, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _send(self, protocol: Protocol, session: _Session, writer: asyncio.StreamWriter) -> None:
         log = self._events.logs[session.serial]
         while protocol.state is State.OPEN and session.position < len(log):
             try:
-                self._device_of(request)
+                session.still_good()
             except PlatformError:
                 protocol.send_close(TOKEN_ENDED, "the token has ended")
             else:

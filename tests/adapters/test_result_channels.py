@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nexo_bridge.core import decisions as did
+from nexo_bridge.sandbox.wire import Answer
 from tests.adapters.channel_rig import PUSHED, WATCHDOG, WAYS, ChannelStage, Way, channel_stage
 from tests.faults import words
 from tests.faults.stage import THINK, Till
@@ -274,15 +275,12 @@ async def test_f57_a_backlog_of_ten_thousand(tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_is_down_stops_no_payment(tmp_path: Path) -> None:
-    def no_streams(it: ChannelStage) -> None:
-        it.sandbox.streams._device_of = refuse
-
-    def refuse(_: object) -> str:
+    async def refuse(*_: object) -> Answer:
         raise ConnectionError("the platform's stream is out of order")
 
     async with channel_stage(tmp_path, "stream", begin=False, watchdog=5.0) as it:
         it.way = "poll"  # nothing is waited for
-        no_streams(it)
+        it.sandbox.streams.handle = refuse  # type: ignore[assignment,method-assign]
         await it.begin()
         till = await it.logged_in()
         answer = await till.pay("2", "12.50")

@@ -40,6 +40,24 @@ def test_scripts_that_go_as_written(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_script_is_played_with_the_grant_and_channel_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = script(tmp_path, GOOD + "EXPECT no call read_card\n", "stream.conv")
+    chosen = ["converse", "--grant", "password", "--results", "stream"]
+    assert main([*chosen, counted]) == 0
+    assert main(["converse", counted]) == 1
+    assert "call read_card: 1 times" in capsys.readouterr().out
+
+
+def test_one_that_is_for_others_is_not_said_to_have_gone_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = script(tmp_path, f"ONLY webhook\n{GOOD}")
+    assert main(["converse", name]) == 1
+    assert "ONLY webhook: see --grant and --results" in capsys.readouterr().out
+
+
 def test_one_that_does_not_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = script(tmp_path, GOOD.replace("Success", "Failure"))
     assert main(["converse", "--log", name]) == 1

@@ -116,6 +116,8 @@ def test_a_line_is_a_statement(text: str, statement: Statement) -> None:
         ("SET fence", "SET name=value"),
         ("SET", "SET name=value"),
         ("ALSO sprach", "ALSO dedup"),
+        ("ONLY you", "ONLY custom_token | mtls"),
+        ("ONLY", "ONLY custom_token | mtls"),
         ("POS> Payment 'half", "No closing quotation"),
     ],
 )
@@ -133,6 +135,11 @@ def test_settings_stand_before_everything_else() -> None:
     assert not script.kills
     with pytest.raises(ScriptError, match="before everything else"):
         parse("POS> Login\nSET platform.fence=false\n")
+
+
+def test_what_a_script_is_only_for_adds_up() -> None:
+    assert parse("ONLY poll\nONLY mtls webhook\nPOS> Login\n").only == {"poll", "mtls", "webhook"}
+    assert parse("POS> Login\n").only == frozenset()
 
 
 def test_a_script_that_kills_is_known() -> None:

@@ -71,10 +71,12 @@ def test_every_line_is_told() -> None:
         "EXPECT",
         "SET",
         "ALSO",
+        "ONLY",
     } | (grammar.PROCESS)
     lines = dict(rows("Lines"))
     assert all(word in lines["TERMINAL …"] for word in grammar.TERMINAL)
     assert {word.split()[1] for word in lines if word.startswith("DISK")} <= grammar.DISK
+    assert set(re.findall(r"`(\w+)`", lines["ONLY WORD …"])) == grammar.ONLY
 
 
 async def test_the_example_goes_as_written(tmp_path: Path) -> None:
