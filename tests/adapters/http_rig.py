@@ -163,10 +163,14 @@ class Client:
         self.writer.transport.abort()
 
 
-async def connected(port: int, *, tls: ssl.SSLContext | None = None) -> Client:
-    """A connection to a listener on this machine."""
+async def connected(port: int, *, tls: ssl.SSLContext | None = None, local: str = "127.0.0.1") -> Client:
+    """A connection to a listener on this machine, from one of its loopback addresses."""
     name = "localhost" if tls else None
-    return Client(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name))
+    return Client(
+        *await asyncio.open_connection(
+            "127.0.0.1", port, ssl=tls, server_hostname=name, local_addr=(local, 0)
+        )
+    )
 
 
 @dataclass
@@ -177,8 +181,8 @@ class Rig:
     port: int
     clients: list[Client] = field(default_factory=list)
 
-    async def connect(self, *, tls: ssl.SSLContext | None = None) -> Client:
-        client = await connected(self.port, tls=tls)
+    async def connect(self, *, tls: ssl.SSLContext | None = None, local: str = "127.0.0.1") -> Client:
+        client = await connected(self.port, tls=tls, local=local)
         self.clients.append(client)
         return client
 

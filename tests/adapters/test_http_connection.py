@@ -120,3 +120,20 @@ async def test_h23_a_storm_of_connections_leaves_nothing_behind() -> None:
         await rig.asked()
         assert len(rig.listener._connections) == 1
         assert not [task for task in asyncio.all_tasks() if task.get_name() == "watch"]
+
+
+async def test_h23_whoever_fills_an_address_s_places_leaves_those_of_another() -> None:
+    """Idle connections, heads that never end and bodies that never come; the POS is served beside them."""
+    async with listening(max_connections_per_address=120) as rig:
+        starts = (b"", b"POST /nexo HTTP/1.1\r\nHost:", b"POST /nexo HTTP/1.1\r\nHost: localhost\r\n")
+        body = b"Content-Type: application/xml\r\nContent-Length: 1000000\r\n\r\n<SaleToPOIRequest>"
+        for number in range(120):
+            slow = await rig.connect(local="127.0.0.2")
+            await slow.send((*starts, starts[2] + body)[number % 4])
+        with capture_logs() as records:
+            assert await (await rig.connect(local="127.0.0.2")).closed()
+        assert [one["event"] for one in records] == ["too_many_connections_of_one_address"]
+        for _ in range(10):
+            client, source = await rig.asked()
+            await rig.listener.write(source, answer())
+            assert (await client.response()).status == 200
