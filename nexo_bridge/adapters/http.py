@@ -92,9 +92,8 @@ class HttpListener:
         self._connections: set[Connection] = set()
         self._addresses: Counter[str] = Counter()
         self._open: dict[str, OpenRequest] = {}
-        self._late: dict[
-            str, float
-        ] = {}  # requests that ended without a nexo answer, until when they are known
+        # Requests that ended without a nexo answer, and until when they are known.
+        self._late: dict[str, float] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -172,14 +171,19 @@ class HttpListener:
         if self._socket is None:
             return
         self._socket.close()
-        for waiting in tuple(self._open.values()):
-            waiting.last = True
-            if waiting.waits:
-                await waiting.say(503, f"The bridge stops. {_NO_ANSWER}")
+        with contextlib.suppress(TimeoutError):
+            async with self._timer.until(self._timer.now() + _CLOSING):
+                await asyncio.gather(*map(self._send_away, tuple(self._open.values())))
         self._server.pre_shutdown()
         await self._server.shutdown(_CLOSING)
+        for connection in tuple(self._connections):
+            connection.drop()
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._outgoing.close()
+
+    async def _send_away(self, waiting: OpenRequest) -> None:
+        waiting.last = True
+        await waiting.say(503, f"The bridge stops. {_NO_ANSWER}")
 
     # Connections.
 
@@ -272,9 +276,8 @@ class HttpListener:
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         try:
-            await asyncio.shield(
-                reading
-            )  # a message that came whole is taken, whether or not its client waits
+            # A message that came whole is taken, whether or not its client still waits.
+            await asyncio.shield(reading)
             await self._answer_comes(waiting)
         finally:
             del self._open[source.connection]

@@ -80,6 +80,7 @@ class Connection(web.RequestHandler):
         self._idle = True  # nothing of a request has come
         self._serving = False
         self._watch: asyncio.Task[None] | None = None
+        self._pipe: asyncio.Transport
 
     # What asyncio calls.
 
@@ -91,6 +92,7 @@ class Connection(web.RequestHandler):
             transport.abort()
             return
         self._accepted = True
+        self._pipe = transport  # aiohttp forgets its own before everything is written
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         self.certificate = client_fingerprint(tls)
         tell_when_flushed(transport)
@@ -131,8 +133,7 @@ class Connection(web.RequestHandler):
 
     def drop(self) -> None:
         """End it at once; whatever was not written is lost."""
-        if self.transport is not None:
-            self.transport.abort()
+        self._pipe.abort()
 
     # What aiohttp calls.
 

@@ -48,11 +48,6 @@ class OpenRequest:
         self._write_timeout = write_timeout
         self._answered = False
 
-    @property
-    def waits(self) -> bool:
-        """Whether it can still be answered."""
-        return not self._answered
-
     async def nexo(self, kind: str, data: bytes) -> bool:
         """Answer with a nexo message of ``kind``; True once the kernel has all of it."""
         status = 200 if kind == "response" else self.rejected_as

@@ -349,3 +349,16 @@ async def test_a_stranger_is_not_open_and_takes_nothing() -> None:
         assert not rig.listener.is_open(stranger)
         assert not await rig.listener.write(stranger, answer())
         await rig.listener.acknowledge(stranger, 0)
+
+
+async def test_close_does_not_wait_for_a_client_that_does_not_read() -> None:
+    async with listening(write_timeout=31) as rig:
+        client, source = await rig.asked()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads
+        padding = (b"<x>" + b"x" * (1 << 20) + b"</x>") * 16
+        big = answer().replace(b"</SaleToPOIResponse>", padding + b"</SaleToPOIResponse>")
+        writing = asyncio.create_task(rig.listener.write(source, big))
+        await rig.timer.waits(31)
+        await rig.listener.close()
+        assert not await writing
+        assert await rig.intake.ends.get() == source
