@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
+import functools
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Final
@@ -20,16 +21,19 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from nexo_bridge.adapters.certificates import load_server
 from nexo_bridge.adapters.http_checks import CONTENT_TYPES, HeadRefusal, check
-from nexo_bridge.adapters.http_connection import Connection
+from nexo_bridge.adapters.http_connection import ClearBytes, Connection
 from nexo_bridge.adapters.http_outgoing import Outgoing, PosAddress
 from nexo_bridge.adapters.http_request import OpenRequest
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.intake import Intake, Speaker
+from nexo_bridge.adapters.listener_state import ListenerState
+from nexo_bridge.adapters.live_certificate import LiveCertificate
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.server_tls import HANDSHAKE_WITHIN, server_context
 from nexo_bridge.adapters.tcp import spoken
 from nexo_bridge.adapters.timer import Timer
+from nexo_bridge.adapters.tls_transport import TlsTransport, Turns
 from nexo_bridge.core.source import Form, Source
 from nexo_bridge.errors import ConfigurationError, FrameTooLarge
 from nexo_bridge.nexo import codec
@@ -58,8 +62,10 @@ class HttpListener:
     Args:
         settings: the ``[[listen]]`` section.
         intake: gets every message, and every body that cannot be one.
+        setting: names the section in errors.
         addresses: where POS listen themselves, by SaleID.
         timer: clock and deadlines; tests move it by hand.
+        wall: seconds since the epoch.
 
     Raises:
         ConfigurationError: a certificate, key or CA file cannot be used.
@@ -70,15 +76,25 @@ class HttpListener:
         settings: HttpListen,
         intake: Intake,
         *,
+        setting: str = "listen",
         addresses: Mapping[str, PosAddress] | None = None,
         timer: Timer | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._intake = intake
         self._timer = timer or Timer()
         self._notices = Notices(self._timer)
         self._names = frozenset({*settings.names, settings.host.lower()})
-        self._tls = _tls(settings)
+        files = settings.files(setting)
+        self._certificate: LiveCertificate | None = None
+        if files is not None:
+            load = functools.partial(load_server, asked=settings.client_certificate)
+            self._certificate = LiveCertificate(files, load, setting, timer=self._timer, wall=wall)
+        self._turns = Turns()
+        self._watch: asyncio.Task[None] | None = None
+        self.address = ""
+        """``HOST:PORT`` really bound; empty before ``start``."""
         self._outgoing = Outgoing(
             addresses or {},
             intake,
@@ -111,18 +127,36 @@ class HttpListener:
         host, port = self._settings.host, self._settings.port
         # A client that leaves cancels its handler: that is how we hear of it. No work hangs on a handler.
         self._server = web.Server(self._handle, handler_cancellation=True)
-        patience = None if self._tls is None else HANDSHAKE_WITHIN
+        loop = asyncio.get_running_loop()
         try:
-            self._socket = await asyncio.get_running_loop().create_server(
-                self._connection, host, port, backlog=256, ssl=self._tls, ssl_handshake_timeout=patience
-            )
+            self._socket = await loop.create_server(self._protocol, host, port, backlog=256)
         except OSError as error:
             raise ConfigurationError(
                 f"listen: cannot listen on {host} port {port} ({error.strerror or type(error).__name__}); "
                 "set an address of this machine and a port nothing else uses"
             ) from error
+        if self._certificate is not None:
+            self._watch = asyncio.create_task(self._certificate.watch(), name="certificate of a listener")
         bound = self._socket.sockets[0].getsockname()
-        return spoken(bound[0], bound[1])
+        self.address = spoken(bound[0], bound[1])
+        return self.address
+
+    async def refresh(self) -> None:
+        """Look at the certificate's files now: a person has asked for it."""
+        if self._certificate is not None:
+            await self._certificate.look()
+
+    def state(self) -> ListenerState:
+        """What people should know of this listener."""
+        up = self._socket is not None and self._socket.is_serving()
+        state = ListenerState(self._settings.kind, self.address, up, len(self._connections))
+        if self._certificate is None:
+            return state
+        return replace(
+            state,
+            certificate_days=self._certificate.days_left,
+            problem="; ".join(self._certificate.warnings) or None,
+        )
 
     def is_open(self, source: Source) -> bool:
         """Whether this request can still be written to: answered, or told something at its POS's own address."""
@@ -171,6 +205,9 @@ class HttpListener:
         if self._socket is None:
             return
         self._socket.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with self._timer.until(self._timer.now() + _CLOSING):
                 await asyncio.gather(*map(self._send_away, tuple(self._open.values())))
@@ -187,14 +224,26 @@ class HttpListener:
 
     # Connections.
 
-    def _connection(self) -> Connection:
-        return Connection(
+    def _protocol(self) -> asyncio.BaseProtocol:
+        """What the socket of a new connection speaks to."""
+        connection = Connection(
             self._server,
             settings=self._settings,
             timer=self._timer,
             notices=self._notices,
             opened=self._opened,
             closed=self._closed,
+        )
+        if self._certificate is None:
+            return connection
+        return TlsTransport(
+            ClearBytes(connection),
+            self._certificate.context,
+            turns=self._turns,
+            timer=self._timer,
+            notices=self._notices,
+            name=f"http-{next(_NUMBERS)}",
+            handshake_timeout=self._settings.handshake_timeout,
         )
 
     def _opened(self, connection: Connection) -> bool:
@@ -349,15 +398,3 @@ def _json_form(body: bytes) -> Form:
     """With an envelope or without, as the body begins; what is no JSON at all is refused as JSON."""
     form = form_of(body)
     return "json" if form == "xml" else form
-
-
-def _tls(settings: HttpListen) -> ssl.SSLContext | None:
-    if settings.certificate is None or settings.key is None:
-        return None
-    return server_context(
-        "listen",
-        settings.certificate,
-        settings.key,
-        client_ca=settings.client_ca,
-        client_certificate=settings.client_certificate,
-    )

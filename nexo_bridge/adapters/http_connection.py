@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from aiohttp import web
 
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.server_tls import client_fingerprint, tell_when_flushed
+from nexo_bridge.adapters.server_tls import client_fingerprint
 from nexo_bridge.adapters.tcp_connection import keep_alive
 from nexo_bridge.adapters.timer import Timer
 
@@ -26,6 +25,7 @@ _log = structlog.get_logger(__name__)
 _LINGER: Final = 2.0  # what a refused peer still sends is read so long, so that it reads our answer
 _LONGEST_LINE: Final = 8190
 _MOST_HEADERS: Final = 64
+_READ: Final = 16384
 
 HEADERS: Final = {
     "Server": "nexo-bridge",  # not which library in which version
@@ -70,7 +70,6 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self.address = ""
-        self.certificate = ""
         self._settings = settings
         self._timer = timer
         self._notices = notices
@@ -93,9 +92,7 @@ class Connection(web.RequestHandler):
             return
         self._accepted = True
         self._pipe = transport  # aiohttp forgets its own before everything is written
-        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        self.certificate = client_fingerprint(tls)
-        tell_when_flushed(transport)
+        transport.set_write_buffer_limits(high=0)  # so that "drained" means handed to the kernel
         plain: socket.socket = transport.get_extra_info("socket")
         if self._settings.keepalive:
             keep_alive(plain, self._settings.keepalive)
@@ -119,6 +116,11 @@ class Connection(web.RequestHandler):
         self._closed(self)
 
     # What the listener calls.
+
+    @property
+    def certificate(self) -> str:
+        """The fingerprint of the client's certificate, once a request has come; empty without one."""
+        return client_fingerprint(self._pipe.get_extra_info("ssl_object"))
 
     def begins(self) -> None:
         """The head of a request is whole: from here on its handler keeps the time."""
@@ -180,3 +182,37 @@ class Connection(web.RequestHandler):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+
+class ClearBytes(asyncio.BufferedProtocol):
+    """Stands between TLS, which fills buffers, and a protocol that takes bytes."""
+
+    def __init__(self, app: Connection) -> None:
+        self._app = app
+        self._buffer = bytearray()
+        self._pipe: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._pipe = transport
+        self._app.connection_made(transport)
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's signature
+        self._buffer = bytearray(_READ)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._app.data_received(bytes(self._buffer[:nbytes]))
+
+    def eof_received(self) -> None:
+        """A client that ends its sending side is gone, as without TLS."""
+        self._pipe.close()
+
+    def pause_writing(self) -> None:
+        self._app.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._app.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._app.connection_lost(exc)

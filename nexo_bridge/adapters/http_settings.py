@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from nexo_bridge.adapters.certificates import Asked, Files
 from nexo_bridge.adapters.placed import OptionalCertificate, OptionalPrivateFile
 from nexo_bridge.nexo.framing import LARGEST_CAP, MAX_FRAME
 
@@ -41,14 +42,21 @@ class HttpListen(BaseModel):
         default=False, alias="json", description="Whether messages in the JSON form are taken too."
     )
     certificate: OptionalCertificate = Field(
-        default=None, description="PEM, the certificate first, then its chain; with it, this is HTTPS."
+        default=None,
+        description="As for TLS: PEM with its chain, or PKCS#12 with its key. With it, this is HTTPS.",
     )
     key: OptionalPrivateFile = Field(default=None, description="PEM, the certificate's private key.")
+    key_password: OptionalPrivateFile = Field(
+        default=None, description="File with the password of the key, or of the PKCS#12 file."
+    )
     client_ca: OptionalCertificate = Field(
         default=None, description="PEM bundle of the authorities that sign the POS's client certificates."
     )
-    client_certificate: Literal["none", "optional", "required"] = Field(
+    client_certificate: Asked = Field(
         default="none", description="Whether a POS is asked for a client certificate."
+    )
+    handshake_timeout: float = Field(
+        default=10.0, gt=0, description="With a certificate, a connection must be encrypted after this long."
     )
     max_frame: int = Field(
         default=MAX_FRAME,
@@ -100,13 +108,22 @@ class HttpListen(BaseModel):
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            missing, there = ("key", "certificate") if self.key is None else ("certificate", "key")
-            raise ValueError(f"{missing} is missing beside {there}; add it, or remove {there} for plain HTTP")
-        if self.client_certificate != "none" and (self.certificate is None or self.client_ca is None):
+        if self.certificate is None:
+            for name in ("key", "key_password", "client_ca"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} needs certificate; add it, or remove {name} for plain HTTP")
+        if self.client_certificate != "none" and self.client_ca is None:
             raise ValueError(
-                f'client_certificate = "{self.client_certificate}" needs certificate, key and client_ca; add them'
+                f'client_certificate = "{self.client_certificate}" needs client_ca; add the authorities\' file'
             )
         if self.client_ca is not None and self.client_certificate == "none":
             raise ValueError('client_ca is never asked; add client_certificate = "optional" or "required"')
         return self
+
+    def files(self, setting: str) -> Files | None:
+        """Where the parts of our identity lie, ``setting`` names this section in errors; None for plain HTTP."""
+        if self.certificate is None:
+            return None
+        return Files(
+            setting, self.certificate, self.key, self.key_password, self.client_ca, f"{setting}.client_ca"
+        )

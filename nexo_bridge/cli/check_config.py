@@ -13,6 +13,7 @@ from typing import Any
 from nexo_bridge.adapters import certificates
 from nexo_bridge.adapters.dial import dial_tls
 from nexo_bridge.adapters.dial_settings import DialListen
+from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.errors import ConfigurationError
@@ -68,9 +69,10 @@ def _with_credentials(reading: Reading) -> Reading:
         notes += [f"{name}.certificate: {warning}" for warning in identity.warnings(now, terminal.serial)]
     for place, listen in enumerate(reading.settings.listen):
         name = setting_name(("listen", place))
-        if isinstance(listen, TlsListen):
+        server = listen.files(name) if isinstance(listen, TlsListen | HttpListen) else None
+        if server is not None and isinstance(listen, TlsListen | HttpListen):
             try:
-                identity = certificates.load_server(listen.files(name), listen.client_certificate)
+                identity = certificates.load_server(server, listen.client_certificate)
             except ConfigurationError as error:
                 mistakes.append(str(error))
                 continue
@@ -147,7 +149,7 @@ def _notes(reading: Reading) -> list[str]:
     if settings is None:
         return notes
     for index, listener in enumerate(settings.listen):
-        if isinstance(listener, TlsListen) and listener.client_certificate == "required":
+        if isinstance(listener, TlsListen | HttpListen) and listener.client_certificate == "required":
             continue
         if isinstance(listener, DialListen):
             if not listener.tls and not _stays_here(listener.host):

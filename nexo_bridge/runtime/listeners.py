@@ -31,7 +31,7 @@ def ready_name(listen: Listen) -> str:
 
 def _maker(listen: Listen, setting: str, settings: Settings) -> MakeListener:
     if isinstance(listen, HttpListen):
-        return _http(listen, settings)
+        return _http(listen, setting, settings)
     if isinstance(listen, DialListen):
         from nexo_bridge.adapters.dial import DialListener
 
@@ -43,7 +43,7 @@ def _maker(listen: Listen, setting: str, settings: Settings) -> MakeListener:
     return functools.partial(TcpListener, listen)
 
 
-def _http(listen: HttpListen, settings: Settings) -> MakeListener:
+def _http(listen: HttpListen, setting: str, settings: Settings) -> MakeListener:
     from nexo_bridge.adapters.http import HttpListener
     from nexo_bridge.adapters.http_outgoing import PosAddress
 
@@ -52,4 +52,4 @@ def _http(listen: HttpListen, settings: Settings) -> MakeListener:
         for sale_id, pos in settings.pos.items()
         if pos.http is not None
     }
-    return functools.partial(HttpListener, listen, addresses=addresses)
+    return functools.partial(HttpListener, listen, setting=setting, addresses=addresses)

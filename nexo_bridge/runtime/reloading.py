@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -64,6 +65,7 @@ class Reloader:
         self._channels = channels
         self._mono = mono
         self._serving: Mapping[str, Access] = access_of(settings)
+        self._addresses = _addresses(settings)
         self._needed: dict[str, float] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -124,6 +126,8 @@ class Reloader:
         kept["platform"] = old.platform.model_copy(update=at_once)
         if kept["platform"] != fresh.platform:
             waits.append("platform")
+        if _addresses(fresh) != self._addresses:
+            waits.append("http in pos")
         return fresh.model_copy(update=kept), waits
 
     def _check_devices(self, wanted: Mapping[str, Access]) -> None:
@@ -136,3 +140,8 @@ class Reloader:
                     f"{setting_name(('terminals', poiid, 'serial'))}: a payment of the device {served.serial} is not "
                     "settled yet; reload again when it is (nexo-bridge status shows it)"
                 )
+
+
+def _addresses(settings: Settings) -> dict[str, tuple[str, Path | None]]:
+    """Where POS listen themselves: taken over at a start, with the files of their authorities."""
+    return {sale_id: (pos.http, pos.http_ca) for sale_id, pos in settings.pos.items() if pos.http is not None}

@@ -236,18 +236,27 @@ async def test_what_waits_for_a_start_is_not_in_force_and_named_each_time(tmp_pa
     async with shop(tmp_path, FIRST) as here:
         before = here.stage.app.policy
         here.edit(
-            lambda text: text.replace('environment = "demo"', 'environment = "eur"\nfence = false').replace(
-                '"journal.sqlite"', '"journal.sqlite"\nkeep_answers = 9'
+            lambda text: (
+                text.replace('environment = "demo"', 'environment = "eur"\nfence = false').replace(
+                    '"journal.sqlite"', '"journal.sqlite"\nkeep_answers = 9'
+                )
+                + '\n[pos."KASSE1"]\nhttp = "http://10.0.0.21/nexo"\n'
             )
         )
         for _ in range(2):
             assert await here.reload() == (
-                "1 terminals are served; changes of journal, platform take effect at the next start"
+                "1 terminals are served; changes of journal, platform, http in pos take effect at the next start"
             )
         policy = here.stage.app.policy
         assert (policy.environment, policy.keys_kept) == ("demo", before.keys_kept)
         assert not policy.certainty.fence  # this is the core's alone
-        here.edit(lambda text: text.replace('"eur"', '"demo"').replace("keep_answers = 9", ""))
+        here.edit(
+            lambda text: (
+                text.replace('"eur"', '"demo"')
+                .replace("keep_answers = 9", "")
+                .replace('http = "http://10.0.0.21/nexo"', "")
+            )
+        )
         assert await here.reload() == "1 terminals are served"
 
 

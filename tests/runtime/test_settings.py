@@ -513,8 +513,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "names": ["bridge.shop.example"],
         "certificate": "bridge.pem",
         "key": "bridge.key",
+        "key_password": "bridge.password",
         "client_ca": "pos-ca.pem",
-        "client_certificate": "optional",
+        "client_certificate": "required",
     },
 }
 """What the documented file shows of a listener because there is no default, or none worth showing."""
