@@ -3,7 +3,7 @@
 BridgeError
 ├─ Refusal              the POS's message; carries the nexo ErrorCondition and a code NB-nnn, becomes an answer
 │   ├─ FrameTooLarge · NotXml · SchemaViolations · UnknownCategory
-│   └─ RepeatMismatch · TerminalBusy · NotLoggedIn · NotYours · UnknownTerminal
+│   └─ RepeatMismatch · TerminalBusy · NotLoggedIn · NotYours · Retained · TooOld · UnknownTerminal
 ├─ JournalFailure       stop accepting money work; health goes red; try again when the cause goes
 └─ ConfigurationError   before start: exit code 78, one line that names the setting and the fix
 
@@ -134,6 +134,22 @@ class NotYours(Refusal):
 
     condition = "NotAllowed"
     code = "NB-105"
+
+
+class Retained(Refusal):
+    """A request that a broker had kept: it may be of any age, and would come again at every new subscription (R13)."""
+
+    condition = "NotAllowed"
+    code = "NB-106"
+    retry = "yes"
+
+
+class TooOld(Refusal):
+    """A request that waited longer than its listener allows: nobody stands at the terminal any more (R13)."""
+
+    condition = "NotAllowed"
+    code = "NB-107"
+    retry = "yes"
 
 
 class UnknownTerminal(Refusal):

@@ -27,7 +27,7 @@ _IDS = """amount at category certificate channel code command condition connecti
     states status step task terminals timestamp tolerated total transaction transport unread version waiting"""
 # Written by a POS or another peer, or a sentence: a card number may hide in it (H37).
 _TEXTS = """device_id element expected found note path problem reason sale_id sale_transaction service_id start
-    text"""
+    text topic"""
 
 FIELDS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(_IDS.split(), "id"),
