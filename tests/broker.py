@@ -63,7 +63,6 @@ class Broker:
         users: name → password; without them anybody may connect.
         acl: text of an ACL file.
         tls: see ``Tls``.
-        websockets: speak MQTT over WebSocket on the port.
         options: further lines of its configuration.
 
     Attributes:
@@ -79,7 +78,6 @@ class Broker:
         users: Mapping[str, str] | None = None,
         acl: str = "",
         tls: Tls | None = None,
-        websockets: bool = False,
         options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
@@ -87,7 +85,7 @@ class Broker:
         self.config = folder / "mosquitto.conf"
         self.said: collections.deque[str] = collections.deque(maxlen=100_000)
         self._users, self._acl, self._tls = users, acl, tls
-        self._websockets, self._options = websockets, options
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._heard = threading.Condition(threading.RLock())
         self._state: Literal["starting", "running", "ended"] = "ended"
@@ -151,7 +149,6 @@ class Broker:
         lines = [
             f"user {getpass.getuser()}",  # started as root it would otherwise give up its rights to our folder
             f"listener {self.port} 127.0.0.1",
-            *(["protocol websockets"] if self._websockets else []),
             *(self._tls.lines() if self._tls else ()),
             f"allow_anonymous {str(self._users is None).lower()}",
             "persistence true",

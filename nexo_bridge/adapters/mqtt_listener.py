@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
 import time
 import uuid
 from collections import deque
@@ -23,6 +22,7 @@ import structlog
 
 from nexo_bridge.adapters.intake import Intake, Speaker
 from nexo_bridge.adapters.mqtt import FAILURE, Access, Link, LinkLost, Publication, Will
+from nexo_bridge.adapters.mqtt_access import access_of
 from nexo_bridge.adapters.mqtt_flight import Flight
 from nexo_bridge.adapters.mqtt_outbox import Answer, Outbox
 from nexo_bridge.adapters.mqtt_owner import Owners, record
@@ -120,7 +120,7 @@ class MqttListener:
         Raises:
             ConfigurationError: a file that the settings name cannot be used.
         """
-        await asyncio.to_thread(self._access)
+        await asyncio.to_thread(access_of, self._settings, self._name)
         self._task = asyncio.create_task(self._run(), name=f"mqtt-{self._settings.name}")
         return self.address
 
@@ -211,7 +211,7 @@ class MqttListener:
         while True:
             self._proved_at = None
             try:
-                await self._attempt(await asyncio.to_thread(self._access))
+                await self._attempt(await asyncio.to_thread(access_of, self._settings, self._name))
             except ConfigurationError as problem:
                 self._note(str(problem), up=False)
             except LinkLost as lost:
@@ -463,35 +463,6 @@ class MqttListener:
         with suppress(TimeoutError):
             async with self._timer.until(self._timer.now() + seconds):
                 await asyncio.Event().wait()
-
-    def _access(self) -> Access:
-        """How to reach the broker, its files read anew. Blocks."""
-        settings = self._settings
-        context = None
-        try:
-            if settings.tls:
-                context = ssl.create_default_context(cafile=settings.ca)
-                if settings.certificate is not None:
-                    context.load_cert_chain(settings.certificate, settings.key)
-            password = "" if settings.password is None else settings.password.read_text().rstrip("\r\n")
-        except (OSError, ValueError) as failed:
-            raise ConfigurationError(
-                f"listen: a file of the MQTT section {settings.name} cannot be used "
-                f"({getattr(failed, 'strerror', None) or type(failed).__name__}); check ca, certificate, key, password"
-            ) from failed
-        return Access(
-            host=settings.host,
-            port=settings.port,
-            version=settings.version,
-            client_id=self._name,
-            username=settings.username,
-            password=password,
-            context=context,
-            websocket_path=settings.websocket_path if settings.transport == "websockets" else "",
-            keepalive=settings.keepalive,
-            session_expiry=settings.session_expiry,
-            largest=settings.max_frame,
-        )
 
 
 def _status(state: str, bridge: str, poiid: str = "") -> bytes:
