@@ -209,8 +209,12 @@ class Broker:
         process, self._process = self._process, None
         if process is None:
             return
-        end(process)
-        process.wait(PATIENCE)
+        for _ in range(int(PATIENCE)):
+            end(process)  # a signal that comes while it starts is lost: it sets its flag anew
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+                break
+        assert process.returncode is not None, "it does not end"
         self._reader.join(PATIENCE)
         if process.stderr is not None:
             process.stderr.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -33,6 +34,14 @@ class Telling(Protocol):
 
     def state(self) -> ListenerState:
         """How it is now."""
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """A listener that must know which terminals there are."""
+
+    def serve(self, poiids: Iterable[str]) -> None:
+        """These from now on."""
 
 
 @runtime_checkable

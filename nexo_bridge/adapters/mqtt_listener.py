@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 
 from nexo_bridge.adapters.intake import Intake, Speaker
+from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.mqtt import FAILURE, Access, Link, LinkLost, Publication, Will
 from nexo_bridge.adapters.mqtt_access import access_of
 from nexo_bridge.adapters.mqtt_flight import Flight
@@ -129,9 +130,10 @@ class MqttListener:
         """``HOST:PORT`` of the broker."""
         return spoken(self._settings.host, self._settings.port)
 
-    def state(self) -> tuple[bool, str | None]:
-        """Whether POS can be heard now, and what is wrong, in one sentence."""
-        return self._up, self._problem
+    def state(self) -> ListenerState:
+        """Whether POS can be heard now, and what is wrong."""
+        connections = int(self._link is not None)
+        return ListenerState("mqtt", self.address, self._up, connections, problem=self._problem)
 
     def serve(self, poiids: Iterable[str]) -> None:
         """These terminals from now on."""

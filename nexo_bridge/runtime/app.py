@@ -10,7 +10,7 @@ import structlog
 
 from nexo_bridge import __version__
 from nexo_bridge.adapters.intake import Intake
-from nexo_bridge.adapters.listener_state import ListenerState, Refreshing, Telling
+from nexo_bridge.adapters.listener_state import ListenerState, Refreshing, Serving, Telling
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.core.bridge import Bridge
 from nexo_bridge.core.journal import Stamp
@@ -184,6 +184,9 @@ class Application:
         self._bindings = bindings
         self._profiles = profiles_of(settings)
         self.policy = policy_of(settings, self.policy.installation)
+        for listener in self._listeners.all:
+            if isinstance(listener, Serving):
+                listener.serve(settings.terminals)
         self.runner.feed(Reconfigured(policy=self.policy))
 
     @property
@@ -196,6 +199,12 @@ class Application:
         for listener in self._listeners.all:
             if isinstance(listener, Refreshing):
                 await listener.refresh()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether POS can be heard on some way: a broker that is away may be the only one (I9)."""
+        states = [one.state() if isinstance(one, Telling) else None for one in self._listeners.all]
+        return any(state is None or state.up or state.kind == "dial" for state in states)
 
     def listener_states(self) -> list[ListenerState]:
         """How each listener is that can tell."""

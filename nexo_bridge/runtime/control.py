@@ -34,6 +34,7 @@ class Desk:
         has_room: Callable[[], bool] = lambda: True,
         tolerated: Callable[[], Json] = dict,
         listeners: Callable[[], Sequence[ListenerState]] = tuple,
+        reachable: Callable[[], bool] = lambda: True,
     ) -> None:
         self._bridge = bridge
         self._feed = feed
@@ -44,6 +45,7 @@ class Desk:
         self._has_room = has_room
         self._tolerated = tolerated
         self._listeners = listeners
+        self._reachable = reachable
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
 
@@ -73,7 +75,9 @@ class Desk:
         journal = "broken" if self._bridge.broken else "ok" if self._has_room() else "no room"
         return {
             "version": __version__,
-            "takes_payments": journal == "ok" and any(one["session"] == "ok" for one in terminals),
+            "takes_payments": journal == "ok"
+            and self._reachable()
+            and any(one["session"] == "ok" for one in terminals),
             "journal": journal,
             "listeners": [asdict(state) for state in self._listeners()],
             "terminals": terminals,

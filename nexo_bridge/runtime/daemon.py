@@ -117,7 +117,7 @@ class _Daemon:
                     keys,
                     self._journal,
                     self._platform,
-                    makers(settings),
+                    makers(settings, keys.installation_id),
                     checkpoint=self._checkpoint,
                     channels=self._channels,
                 )
@@ -132,6 +132,7 @@ class _Daemon:
                 has_room=lambda: self._journal.has_room,
                 tolerated=lambda: self._app.tolerated,
                 listeners=self._app.listener_states,
+                reachable=lambda: self._app.reachable,
             )
             self._app.runner.tell = desk.told
             self._reloader = Reloader(settings, self._read_again, self._app, self._platform, self._channels)

@@ -6,6 +6,7 @@ import functools
 
 from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http_settings import HttpListen
+from nexo_bridge.adapters.mqtt_settings import MqttListen
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.runtime.app import MakeListener
@@ -13,14 +14,19 @@ from nexo_bridge.runtime.settings import Listen, Settings
 from nexo_bridge.runtime.settings_mistakes import setting_name
 
 
-def makers(settings: Settings) -> list[MakeListener]:
+def makers(settings: Settings, installation: str) -> list[MakeListener]:
     """One for each section, in order; each takes the intake and gives the listener, not yet started.
+
+    Args:
+        settings: of this start.
+        installation: id of this installation, under which a broker knows it.
 
     Raises:
         ConfigurationError: a file that a section names is unusable.
     """
     return [
-        _maker(one, setting_name(("listen", place)), settings) for place, one in enumerate(settings.listen)
+        _maker(one, setting_name(("listen", place)), settings, installation)
+        for place, one in enumerate(settings.listen)
     ]
 
 
@@ -29,7 +35,13 @@ def ready_name(listen: Listen) -> str:
     return listen.scheme if isinstance(listen, HttpListen) else listen.kind
 
 
-def _maker(listen: Listen, setting: str, settings: Settings) -> MakeListener:
+def _maker(listen: Listen, setting: str, settings: Settings, installation: str) -> MakeListener:
+    if isinstance(listen, MqttListen):
+        from nexo_bridge.adapters.mqtt_listener import MqttListener
+
+        return functools.partial(
+            MqttListener, listen, installation=installation, poiids=tuple(settings.terminals)
+        )
     if isinstance(listen, HttpListen):
         return _http(listen, setting, settings)
     if isinstance(listen, DialListen):

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http_settings import HttpListen
+from nexo_bridge.adapters.mqtt_settings import MqttListen
 from nexo_bridge.adapters.placed import Placed
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.tls_settings import TlsListen
@@ -61,7 +62,8 @@ Listen: TypeAlias = Annotated[
     Annotated[TcpListen, Tag("tcp")]
     | Annotated[TlsListen, Tag("tls")]
     | Annotated[DialListen, Tag("dial")]
-    | Annotated[HttpListen, Tag("http")],
+    | Annotated[HttpListen, Tag("http")]
+    | Annotated[MqttListen, Tag("mqtt")],
     Discriminator(_kind),
 ]
 """Told apart by ``kind``."""
@@ -122,6 +124,19 @@ class Settings(BaseSettings):
             if terminal.results == "webhook" and self.webhook is None:
                 name = setting_name(("terminals", poiid, "results"))
                 raise ValueError(f"{name}: there is no [webhook] to take them; add that section")
+        return self
+
+    @model_validator(mode="after")
+    def _brokers_have_names(self) -> Self:
+        names: set[str] = set()
+        for place, listen in enumerate(self.listen):
+            if isinstance(listen, MqttListen):
+                if listen.name in names:
+                    name = setting_name(("listen", place, "name"))
+                    raise ValueError(
+                        f'{name}: another broker is called "{listen.name}"; give each its own name'
+                    )
+                names.add(listen.name)
         return self
 
     @model_validator(mode="after")

@@ -65,7 +65,7 @@ class Rig:
     async def until(self, up: bool) -> None:
         """Wait until it serves, or until it does not."""
         async with asyncio.timeout(PATIENCE):
-            while self.listener.state()[0] is not up:
+            while self.listener.state().up is not up:
                 await self.listener.turned.wait()
 
     async def accept(self, came: Came) -> None:

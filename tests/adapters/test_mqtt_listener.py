@@ -82,15 +82,15 @@ async def test_f80_a_broker_that_is_down_at_the_start_is_told_and_found_when_it_
     broker.stop()
     async with visiting(broker, up=False, chance=0.01) as rig:
         async with asyncio.timeout(PATIENCE):
-            while rig.listener.state() == (False, "not connected yet"):
+            while rig.listener.state().problem == "not connected yet":
                 await rig.listener.turned.wait()
-        up, problem = rig.listener.state()
+        up, problem = rig.listener.state().up, rig.listener.state().problem
         assert not up
         assert problem is not None
         assert problem.startswith("the broker cannot be reached")
         broker.start()
         await rig.until(up=True)
-        assert rig.listener.state() == (True, None)
+        assert rig.listener.state().problem is None
 
 
 async def test_f80_a_broker_that_forgot_everything_is_subscribed_to_again_and_gets_what_waits(
@@ -197,9 +197,9 @@ async def test_a_broker_that_does_not_let_us_read_who_serves_is_not_up(tmp_path:
     with running(tmp_path / "b", users={"bridge": "x"}, acl=acl) as broker:
         async with visiting(broker, username="bridge", password=str(password), up=False) as rig:
             async with asyncio.timeout(PATIENCE):
-                while "the owner record of POI1 cannot be read" not in (rig.listener.state()[1] or ""):
+                while "the owner record of POI1 cannot be read" not in (rig.listener.state().problem or ""):
                     await rig.listener.turned.wait()
-            assert not rig.listener.state()[0]
+            assert not rig.listener.state().up
 
 
 async def test_f89_a_second_bridge_does_not_serve_a_terminal_and_is_seen_by_the_first(broker: Broker) -> None:
@@ -207,7 +207,7 @@ async def test_f89_a_second_bridge_does_not_serve_a_terminal_and_is_seen_by_the_
         async with visiting(broker) as first, visiting(broker, installation="two", up=False) as second:
             async with asyncio.timeout(PATIENCE):
                 while "another bridge serves POI1 by nexo-bridge-one" not in (
-                    second.listener.state()[1] or ""
+                    second.listener.state().problem or ""
                 ):
                     await second.listener.turned.wait()
             async with peer(broker) as till:
@@ -228,7 +228,7 @@ async def test_f89_what_waits_for_a_bridge_that_may_not_serve_any_more_is_left_t
     with capture_logs() as records:
         async with visiting(broker, up=False) as rig:
             async with asyncio.timeout(PATIENCE):
-                while "another bridge" not in (rig.listener.state()[1] or ""):
+                while "another bridge" not in (rig.listener.state().problem or ""):
                     await rig.listener.turned.wait()
             await asyncio.to_thread(broker.heard, "Received PUBACK from nexo-bridge-one")
             assert rig.intake.came.empty()
@@ -240,7 +240,7 @@ async def test_f89_a_record_taken_away_by_a_person_lets_the_other_bridge_serve(b
         await person.publish(OWNER, record("somebody"), retain=True)
         async with visiting(broker, up=False) as rig:
             async with asyncio.timeout(PATIENCE):
-                while "another bridge" not in (rig.listener.state()[1] or ""):
+                while "another bridge" not in (rig.listener.state().problem or ""):
                     await rig.listener.turned.wait()
             await person.publish(OWNER, b"", retain=True)
             await rig.until(up=True)
@@ -282,7 +282,7 @@ async def test_r13_when_the_journal_takes_nothing_the_connection_ends(broker: Br
             await rig.timer.waits(CHECK)
             rig.timer.advance(CHECK)
         await rig.until(up=False)
-        assert rig.listener.state()[1] == "the journal does not take what came"
+        assert rig.listener.state().problem == "the journal does not take what came"
         rig.timer.advance(1.0)
         again = await rig.intake.next()
         assert (again.data, again.ack) != (b"x", first.ack)
@@ -349,5 +349,7 @@ async def test_places_of_another_broker_are_not_its_own(broker: Broker) -> None:
 async def test_f84_another_process_of_our_name_is_told_and_both_slow_down(broker: Broker) -> None:
     async with visiting(broker, chance=0.01) as first, visiting(broker, chance=0.01) as second:
         async with asyncio.timeout(PATIENCE):
-            while not any("uses our client id" in (rig.listener.state()[1] or "") for rig in (first, second)):
+            while not any(
+                "uses our client id" in (rig.listener.state().problem or "") for rig in (first, second)
+            ):
                 await first.listener.turned.wait()

@@ -173,7 +173,7 @@ class Stage:
                 KEYS,
                 self.journal,
                 self.platform,
-                makers(self.settings),
+                makers(self.settings, KEYS.installation_id),
                 clock=self.time,
                 checkpoint=self._checkpoint,
                 observe=observe,

@@ -10,6 +10,8 @@ from nexo_bridge.adapters.dial import DialListener
 from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http import HttpListener
 from nexo_bridge.adapters.http_settings import HttpListen
+from nexo_bridge.adapters.mqtt_listener import MqttListener
+from nexo_bridge.adapters.mqtt_settings import MqttListen
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.tls import TlsListener
@@ -29,10 +31,14 @@ def test_a_listener_for_each_section_in_order(tmp_path: Path) -> None:
         TcpListen(kind="tcp", port=3),
         TlsListen(kind="tls", port=4, certificate=certificate, key=key),
         DialListen(kind="dial", host="till", port=5),
+        MqttListen(kind="mqtt", port=6),
     )
-    settings = Settings.model_construct(listen=sections, pos={"KASSE1": Pos(http="http://localhost:1/")})
-    made = [make(Recorder()) for make in makers(settings)]
-    assert [type(one) for one in made] == [TcpListener, HttpListener, TcpListener, TlsListener, DialListener]
+    settings = Settings.model_construct(
+        listen=sections, pos={"KASSE1": Pos(http="http://localhost:1/")}, terminals={}
+    )
+    made = [make(Recorder()) for make in makers(settings, "i")]
+    kinds = [TcpListener, HttpListener, TcpListener, TlsListener, DialListener, MqttListener]
+    assert [type(one) for one in made] == kinds
 
 
 def test_the_ready_line_says_how_to_connect() -> None:
@@ -43,6 +49,6 @@ def test_the_ready_line_says_how_to_connect() -> None:
 
 
 def test_a_library_is_loaded_only_where_its_transport_is_configured() -> None:
-    program = "import sys, nexo_bridge.runtime.daemon; print('aiohttp' in sys.modules)"
+    program = "import sys, nexo_bridge.runtime.daemon; print(*{'aiohttp', 'aiomqtt'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert out.stdout == b"False\n"
+    assert out.stdout == b"\n"

@@ -320,7 +320,7 @@ MISTAKES = {
 }
 
 
-KINDS = "'tcp', 'tls', 'dial' or 'http'"
+KINDS = "'tcp', 'tls', 'dial', 'http' or 'mqtt'"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -479,7 +479,8 @@ def test_the_file_that_documents_settings_loads(folder: Path, *, everything: boo
     made_up = ("bundle.pem", "client.password", "journal.key", "webhook.pem", "webhook.key", "webhook.secret")
     secrets = ("proxy.credentials", "user.password", "merchant.token", "application.secret")
     listeners = ("bridge.pem", "bridge.key", "pos-ca.pem", "till-ca.pem", "bridge.password", "kasse1.pem")
-    for name in (*made_up, *secrets, *listeners, "webhook-ca.pem"):
+    broker = ("mqtt.password", "mqtt-ca.pem", "mqtt.pem", "mqtt.key")
+    for name in (*made_up, *secrets, *listeners, *broker, "webhook-ca.pem"):
         (folder / name).write_text("made up", encoding="utf-8")
         (folder / name).chmod(0o600)
     text = DOCUMENTED.read_text(encoding="utf-8")
@@ -516,6 +517,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "key_password": "bridge.password",
         "client_ca": "pos-ca.pem",
         "client_certificate": "required",
+    },
+    "mqtt": {
+        "port": 1883,
+        "client_id": "nexo-bridge-shop-1",
+        "username": "bridge",
+        "password": "mqtt.password",
+        "tls": True,
+        "ca": "mqtt-ca.pem",
+        "certificate": "mqtt.pem",
+        "key": "mqtt.key",
     },
 }
 """What the documented file shows of a listener because there is no default, or none worth showing."""
