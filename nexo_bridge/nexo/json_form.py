@@ -265,7 +265,8 @@ class _Maker:
             inside = value.get(REPEATED_BODY)
             if isinstance(inside, dict):
                 inner = inside
-                self._unknown(inner, known.keys() - set(names), REPEATED_BODY, f"{path}.{REPEATED_BODY}")
+                bodies = [name for name in known if _wrapped(cls, name)]
+                self._unknown(inner, bodies, REPEATED_BODY, f"{path}.{REPEATED_BODY}")
             elif inside is not None:
                 self._type_fault("an object", inside, f"{path}.{REPEATED_BODY}")
             names.append(REPEATED_BODY)

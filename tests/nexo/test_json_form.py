@@ -347,6 +347,10 @@ def test_of_unknown_members_of_the_envelope_and_the_repeated_body() -> None:
         f"{inner}.RepeatedResponseMessageBody.Foo",
         f"{inner}.PaymentResponse",
     ]
+    fitting = refused(message)[1].expected
+    assert fitting.startswith(
+        "a member of RepeatedResponseMessageBody: LoyaltyResponse, PaymentResponse, Rev"
+    )
     repeated.pop("PaymentResponse")
     repeated["RepeatedResponseMessageBody"] = 7
     message["SaleToPOIResponse"].pop("PaymentRequest")
