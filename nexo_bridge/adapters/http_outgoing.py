@@ -74,7 +74,7 @@ class Outgoing:
         new_source: Callable[[], Source],
     ) -> None:
         self._addresses = dict(addresses)
-        self._tls = {sale_id: _tls(sale_id, address) for sale_id, address in addresses.items()}
+        self._tls = {sale_id: pos_tls(sale_id, address) for sale_id, address in addresses.items()}
         self._intake = intake
         self._timer = timer
         self._notices = notices
@@ -164,19 +164,20 @@ class Outgoing:
         return bytes(body)
 
 
-def _tls(sale_id: str, address: PosAddress) -> ssl.SSLContext | None:
+def pos_tls(sale_id: str, address: PosAddress) -> ssl.SSLContext | None:
+    """How the certificate of that POS is checked; None for plain HTTP. Reads files and blocks.
+
+    Raises:
+        ConfigurationError: the CA file cannot be used.
+    """
     if not address.url.startswith("https://"):
         return None
-    context = ssl.create_default_context()
+    try:  # with a file, the operating system's authorities do not count
+        context = ssl.create_default_context(cafile=address.ca)
+    except (ssl.SSLError, OSError):
+        raise ConfigurationError(
+            f'pos."{printable(sale_id, 60)}".http_ca: {printable(str(address.ca))} holds no PEM certificates; '
+            "give the bundle"
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if address.ca is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_verify_locations(address.ca)
-        except (ssl.SSLError, OSError):
-            raise ConfigurationError(
-                f'pos."{printable(sale_id, 60)}".http_ca: {printable(str(address.ca))} holds no PEM certificates; '
-                "give the bundle"
-            ) from None
     return context

@@ -94,6 +94,14 @@ def _with_credentials(reading: Reading) -> Reading:
         bindings_of(reading.settings)
     except ConfigurationError as error:
         mistakes.append(str(error))
+    for sale_id, pos in reading.settings.pos.items():
+        if pos.http is not None and pos.http_ca is not None:
+            from nexo_bridge.adapters.http_outgoing import PosAddress, pos_tls
+
+            try:
+                pos_tls(sale_id, PosAddress(pos.http, pos.http_ca))
+            except ConfigurationError as error:
+                mistakes.append(str(error))
     if reading.settings.journal.key_file.exists():
         try:
             Keys.load(reading.settings.journal.key_file)

@@ -224,3 +224,21 @@ def test_certificates_of_listeners_are_read(config: Path, capsys: pytest.Capture
         "listen[2].ca",
         'pos."KASSE1".certificate',
     ]
+
+
+def test_certificates_of_http_are_read_as_well(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config.parent
+    Papers(folder).issue("bridge", until=datetime.now(UTC) + timedelta(days=5, hours=1))
+    http = '[[listen]]\nkind = "http"\nport = 7080\nhost = "0.0.0.0"\n'
+    tls = 'certificate = "bridge.pem"\nkey = "bridge.key"\n'
+    pos = '[pos."KASSE1"]\nhttp = "https://till.example/"\nhttp_ca = "ca.pem"\n'
+    config.write_text(ENOUGH + http + tls + pos, encoding="utf-8")
+    assert check(config) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: listen")]
+    assert [one.split(" ")[1] for one in notes] == ["listen[1].certificate:", "listen[1].host:"]
+
+    (folder / "ca.pem").write_text("wrong", encoding="utf-8")
+    (folder / "bridge.pem").write_text("wrong", encoding="utf-8")
+    assert check(config) == 78
+    lines = [line.removeprefix(f"{config}: ") for line in capsys.readouterr().err.splitlines()]
+    assert [line.split(": ")[0] for line in lines] == ["listen[1].certificate", 'pos."KASSE1".http_ca']
