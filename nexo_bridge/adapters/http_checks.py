@@ -1,9 +1,9 @@
 """What a request must be before its body is looked at; all of it can be told from its head.
 
 A till is a program, so whatever only a browser says is refused (H33): a web page that somebody opens in the shop must
-not be able to pay. Four things stand in its way, each enough by itself: a browser says where a request comes from
-(``Origin``, ``Sec-Fetch-*``), it may send no XML and no JSON to another site without asking first, nothing here answers
-that question, and a page that has our address under a name of its own (DNS rebinding) calls us by that name.
+not be able to pay. A browser says where a request comes from (``Origin``, ``Sec-Fetch-*``); it may send no XML and no
+JSON to another site without asking first, and nothing here answers that question; and a page that has bound a name of
+its own to our address (DNS rebinding), which makes it the same site, calls us by that name.
 """
 
 from __future__ import annotations

@@ -122,6 +122,8 @@ class Outgoing:
     ) -> bool:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                # A connection for each message: one that the POS closes just as we write would lose it.
+                connector=aiohttp.TCPConnector(force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
                 auto_decompress=False,

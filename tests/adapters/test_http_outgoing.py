@@ -106,6 +106,14 @@ async def test_json_is_told_as_json() -> None:
         assert (await rig.intake.taken.get()).source.form == "json"
 
 
+async def test_a_pos_may_close_its_connection_after_each_answer() -> None:
+    async with till() as pos, outgoing(KASSE1=pos.address()) as (out, _, _):
+        for _ in range(3):
+            assert await tell(out)
+            for writer in pos.open:
+                writer.transport.abort()
+
+
 @asynccontextmanager
 async def outgoing(**addresses: PosAddress) -> AsyncIterator[tuple[Outgoing, Recorder, HandTimer]]:
     from nexo_bridge.adapters.http import _new_source
