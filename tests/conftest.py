@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBusterFunction, blockbuster_ctx
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 import nexo_bridge
 from tests.broker import Broker, running
@@ -32,6 +34,13 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     """A mosquitto to which anybody may connect; a test that wants another makes its own (``tests.broker.running``)."""
     with running(tmp_path / "broker") as one:
         yield one
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    """Every log record of ours from here on, with its fields as they were given."""
+    with capture_logs() as records:
+        yield records
 
 
 def _fail_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:

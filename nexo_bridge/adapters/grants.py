@@ -7,11 +7,12 @@ or a refresh token (the others, sealed on disk by ``credentials``).
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+import structlog
 
 from nexo_bridge.adapters.credentials import Credential, CredentialFile
 from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentError
@@ -23,7 +24,7 @@ from nexo_bridge.ppaas.grants import Merchant, NoSessionError, Token
 WRONG_PASSWORD_WAIT = 900.0
 """Seconds until a password that was refused is tried again: trying on and on locks accounts."""
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Grant(Protocol):
@@ -169,7 +170,7 @@ class RefreshingGrant:
             except NoSessionError as error:
                 if not error.invalid_grant:
                     raise
-                log.info("%s: the refresh token is over, a new session is begun", self._kept.path.name)
+                log.info("refresh token is over", file=self._kept.path.name)
             else:
                 return await self._taken(kept, found, found.refresh or kept.refresh)
         found = await self._begin(client, kept)
@@ -200,7 +201,7 @@ class RefreshingGrant:
         except OSError as error:
             # Its access token may still be used; the refresh token waits until it is on disk.
             self._unsaved = before, newer
-            log.warning("%s: the refresh token cannot be saved: %s", self._kept.path, error.strerror)
+            log.warning("refresh token cannot be saved", file=self._kept.path, reason=error.strerror)
 
 
 class PasswordBeginning:

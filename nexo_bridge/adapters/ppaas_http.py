@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
+
+import structlog
 
 from nexo_bridge.adapters import terminal_access
 from nexo_bridge.adapters.channel import Way
@@ -32,7 +33,7 @@ __all__ = ["Bases", "Change", "Clock", "Platform", "SessionState", "TerminalAcce
 CLOCK_OFF = 60.0
 """Seconds by which our clock may differ from the platform's before people are told (F39)."""
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,15 +310,13 @@ class Platform:
             material = await asyncio.to_thread(terminal_access.load, poiid, lane.access, self._ca)
         except (OSError, ConfigurationError) as error:
             # Perhaps half of the files is exchanged already; what is loaded still works.
-            log.warning(
-                "%s: the certificate files changed and cannot be used yet: %s", printable(poiid), error
-            )
+            log.warning("certificate files cannot be used yet", poiid=poiid, reason=str(error))
             return
         if self._lanes.get(poiid) is lane:
             client = HttpsClient(material.context, self._timeouts, self._proxy)
             self._lanes[poiid] = _Lane(lane.access, material, client, lane.session)
             lane.session.use(client)
-            log.info("%s: new certificate files are in use", printable(poiid))
+            log.info("new certificate files in use", poiid=poiid)
             await self._retire(lane)
 
     async def close(self) -> None:
@@ -349,9 +348,9 @@ class Platform:
         before, self._skew = self._skew, told - self._clock.wall()
         if (abs(before) < CLOCK_OFF) != (abs(self._skew) < CLOCK_OFF):
             if abs(self._skew) < CLOCK_OFF:
-                log.info("this machine's clock is right again")
+                log.info("clock is right again")
             else:
-                log.warning("this machine's clock is %.0f s off the platform's; set it", abs(self._skew))
+                log.warning("clock is off the platform", seconds=round(self._skew))
 
     def _warnings(self, lane: _Lane) -> tuple[str, ...]:
         identity = lane.material.identity
@@ -369,7 +368,7 @@ class Platform:
         found = identity.warnings(self._now(), self._lanes[poiid].access.serial)
         for warning in found:
             if warning not in self._told.get(poiid, ()):
-                log.warning("%s: %s", printable(poiid), warning)
+                log.warning("certificate", poiid=poiid, reason=warning)
         self._told[poiid] = found
 
     async def _performed(self, call: Call) -> Outcome:
@@ -384,7 +383,7 @@ class Platform:
             return await self._perform(lane, operation, call)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not look like a "no"
             # Its text and traceback may hold what must not be logged.
-            log.error("%s: fault of our own: %s", operation.name, type(error).__name__)  # noqa: TRY400 -- see above
+            log.error("fault of our own", operation=operation.name, error=type(error).__name__)  # noqa: TRY400 -- see above
             return Unknown(reason="a fault in the bridge")
         finally:
             await self._ended(lane)
@@ -451,20 +450,16 @@ class Platform:
         self._states[poiid] = state
         if before.ok is not state.ok or before.problem != state.problem:
             if state.ok:
-                log.info("%s: device session works", printable(poiid))
+                log.info("device session works", poiid=poiid)
             elif state.person:
-                log.error(
-                    "%s: no device session, and a person is needed: %s", printable(poiid), state.problem
-                )
+                log.error("device session needs a person", poiid=poiid, problem=state.problem)
             else:
-                log.warning("%s: no device session: %s", printable(poiid), state.problem)
+                log.warning("no device session", poiid=poiid, problem=state.problem)
 
     def _mind(self, status: str) -> None:
         if status not in YES | NO | PENDING | self._strange and len(self._strange) < 100:
             self._strange.add(status)
-            log.warning(
-                "the platform uses a status we do not know, taken as pending: %s", printable(status, 64)
-            )
+            log.warning("unknown status taken as pending", status=printable(status, 64))
 
 
 def _json(document: Mapping[str, object]) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.typing import EventDict
 
 from nexo_bridge.adapters.certificates import Files, load
 from nexo_bridge.adapters.credentials import Credential, CredentialFile
@@ -278,7 +278,7 @@ async def test_f37_a_refresh_token_that_cannot_be_saved_is_not_used_until_it_can
     platform: ScriptedPlatform,
     kept: CredentialFile,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    logs: list[EventDict],
 ) -> None:
     platform.says(TOKEN, answer("a-1", "r-1"), answer("a-2", "r-2"), answer("a-3", "r-3"))
     await password.fetch(client)
@@ -288,7 +288,9 @@ async def test_f37_a_refresh_token_that_cannot_be_saved_is_not_used_until_it_can
 
     monkeypatch.setattr(os, "fsync", full)
     assert (await password.fetch(client)).bearer == "a-2"  # the access token pays on
-    assert "cannot be saved: No space" in caplog.text
+    assert [(one["event"], one["reason"]) for one in logs] == [
+        ("refresh token cannot be saved", "No space left on device")
+    ]
     assert "cannot be saved" in str(await problem(password, client))
     assert len(platform.asked(TOKEN)) == 2
     monkeypatch.undo()
@@ -396,16 +398,15 @@ async def test_a_custom_token_is_had_for_the_merchant_s(
 
 
 async def test_when_its_refresh_ends_a_person_is_asked_for(
-    client: HttpsClient, platform: ScriptedPlatform, kept: CredentialFile, caplog: pytest.LogCaptureFixture
+    client: HttpsClient, platform: ScriptedPlatform, kept: CredentialFile, logs: list[EventDict]
 ) -> None:
-    caplog.set_level(logging.INFO)
     await asyncio.to_thread(kept.save, Credential(refresh="r-0"))
     platform.says(REALM_TOKEN, INVALID_GRANT)
     grant = custom(platform, kept)
     over = await problem(grant, client)
     assert over.person
     assert str(over) == "the session is over, a person must begin another: run nexo-bridge login"
-    assert "the refresh token is over" in caplog.text
+    assert [(one["event"], one["file"]) for one in logs] == [("refresh token is over", kept.path.name)]
     await asyncio.to_thread(kept.save, Credential(refresh="of-the-login"))  # while the daemon runs
     platform.says(REALM_TOKEN, answer("a-1", "r-1"))
     assert (await grant.fetch(client)).bearer == "a-1"

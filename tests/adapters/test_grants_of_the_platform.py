@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from nexo_bridge.adapters.ppaas_http import Clock, Platform, SessionState
 from nexo_bridge.adapters.terminal_access import Access, CustomTokenAccess, PasswordAccess, TerminalAccess
@@ -111,7 +111,7 @@ async def test_when_the_session_is_over_state_and_log_ask_for_a_person(
     custom: CustomTokenAccess,
     certificates: Certificates,
     open_door: ScriptedPlatform,
-    caplog: pytest.LogCaptureFixture,
+    logs: list[EventDict],
 ) -> None:
     open_door.says(CUSTOM, answer("a-1", "r-1"), http(401, {"code": "UNAUTHORISED"}))
     open_door.says(REALM_TOKEN, INVALID_GRANT)
@@ -121,14 +121,14 @@ async def test_when_the_session_is_over_state_and_log_ask_for_a_person(
         state = await made.probe("P1")
     assert (state.ok, state.person) == (False, True)
     assert 'run nexo-bridge login --terminal "P1"' in str(state.problem)
-    assert caplog.text.count("a person is needed") == 1
+    assert [one["event"] for one in logs].count("device session needs a person") == 1
 
 
 async def test_a_password_session_uses_the_device_bases_and_says_when_a_person_is_needed(
     password: PasswordAccess,
     certificates: Certificates,
     platform: ScriptedPlatform,
-    caplog: pytest.LogCaptureFixture,
+    logs: list[EventDict],
 ) -> None:
     platform.says(TOKEN, answer("a-1", "r-1"), INVALID_GRANT)
     async with ours(password, platform, certificates) as made:
@@ -141,8 +141,8 @@ async def test_a_password_session_uses_the_device_bases_and_says_when_a_person_i
     assert isinstance(found, NotSent)
     assert (state.ok, state.person) == (False, True)
     assert "user name or password is wrong: correct " in str(state.problem)
-    assert "a person is needed" in caplog.text
-    assert "hush" not in caplog.text
+    assert "device session needs a person" in f"{logs}"
+    assert "hush" not in f"{logs}"
 
 
 async def test_a_certificate_exchanged_while_a_token_is_on_its_way_loses_neither(
@@ -181,7 +181,7 @@ async def test_any_call_of_a_person_uses_the_session(
 
 
 async def test_warnings_are_in_the_state_and_logged_once(
-    certificates: Certificates, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+    certificates: Certificates, platform: ScriptedPlatform, logs: list[EventDict]
 ) -> None:
     access = TerminalAccess(SERIAL, certificates.certificate, certificates.key)
     leaf = certificates.authority.issue_cert("till", not_after=datetime(2040, 1, 1, tzinfo=UTC))
@@ -193,14 +193,13 @@ async def test_warnings_are_in_the_state_and_logged_once(
             wall[0] = datetime(2039, 12, 1, tzinfo=UTC).timestamp() + days * 86400
             state = await made.probe("P1")
             assert state.ok is True
-            assert caplog.text.count("the client certificate ends on 2040-01-01") == times
+            assert f"{logs}".count("the client certificate ends on 2040-01-01") == times
             assert len(state.warnings) == min(times, 1)
 
 
 async def test_f39_a_clock_that_is_off_is_told_and_set_right_by_the_platform_s(
-    certificates: Certificates, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+    certificates: Certificates, platform: ScriptedPlatform, logs: list[EventDict]
 ) -> None:
-    caplog.set_level(logging.INFO)
     access = TerminalAccess(SERIAL, certificates.certificate, certificates.key)
     real = datetime.now(UTC).replace(microsecond=0)
     date = f"Date: {real:%a, %d %b %Y %H:%M:%S} GMT\r\n"
@@ -213,12 +212,14 @@ async def test_f39_a_clock_that_is_off_is_told_and_set_right_by_the_platform_s(
         state = await made.probe("P1")
         assert (state.ok, state.problem) == (True, None)
         assert f"this machine's clock is {real.timestamp():.0f} s behind" in state.warnings[-1]
-        assert caplog.text.count("off the platform's; set it") == 1
+        assert [one["seconds"] for one in logs if one["event"] == "clock is off the platform"] == [
+            round(real.timestamp())
+        ]
         wall[0] = real.timestamp() + 600
         assert "600 s ahead of" in (await made.probe("P1")).warnings[-1]
         wall[0] = real.timestamp() + 2
         assert (await made.probe("P1")).warnings == ()
-        assert "is right again" in caplog.text
+        assert "clock is right again" in f"{logs}"
 
 
 async def test_another_configuration_begins_other_sessions_and_ends_old_ones(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from structlog.typing import EventDict
 
 from nexo_bridge.adapters.https import Timeouts
 from nexo_bridge.adapters.ppaas_http import Clock, Platform, TerminalAccess
@@ -463,7 +463,7 @@ def test_f33_files_that_only_a_person_can_mend_are_a_configuration_error(
 
 
 async def test_f33_certificates_exchanged_on_disk_are_taken_up_by_the_next_probe(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, logs: list[EventDict]
 ) -> None:
     certificates = await asyncio.to_thread(Certificates.make, tmp_path)
     async with scripted(certificates) as platform, bridge(platform.port, certificates) as ours:
@@ -476,7 +476,7 @@ async def test_f33_certificates_exchanged_on_disk_are_taken_up_by_the_next_probe
         renewed = certificates.authority.issue_cert("renewed.device.example")
         await asyncio.to_thread(renewed.cert_chain_pems[0].write_to_path, str(certificates.certificate))
         assert (await ours.probe("P1")).ok is True  # half exchanged: what is loaded still works
-        assert "cannot be used yet" in caplog.text
+        assert "cannot be used yet" in f"{logs}"
         await asyncio.to_thread(write, renewed, certificates.certificate, certificates.key)
         assert (await ours.probe("P1")).ok is True
         assert platform.requests[-1].bearer == "token-2"
@@ -541,16 +541,14 @@ async def test_paths_of_the_settings_are_used(certificates: Certificates, platfo
 
 
 async def test_a_strange_status_is_logged_once_and_pending(
-    ours: Platform, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+    ours: Platform, platform: ScriptedPlatform, logs: list[EventDict]
 ) -> None:
     for _ in range(2):
         found = await performed(ours, platform, http(201, transaction(status="SETTLING\n\x1b")))
         assert isinstance(found, Pending)
-    said = [
-        record.getMessage() for record in caplog.records if "status we do not know" in record.getMessage()
-    ]
-    assert len(said) == 1
-    assert "\n" not in said[0]
+    (said,) = [one["status"] for one in logs if one["event"] == "unknown status taken as pending"]
+    assert said.startswith("SETTLING")
+    assert said.isprintable()
 
 
 async def test_a_fault_of_our_own_is_unknown(ours: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,12 +582,11 @@ async def test_closing_leaves_no_call_waiting(ours: Platform, platform: Scripted
 
 
 async def test_nothing_secret_is_logged(
-    ours: Platform, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+    ours: Platform, platform: ScriptedPlatform, logs: list[EventDict]
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     await performed(ours, platform, http(401), http(500))
     for secret in ("token-1", "token-2", "hush-1", KEY):
-        assert secret not in caplog.text
+        assert secret not in f"{logs}"
 
 
 async def test_a_call_about_another_device_is_not_made(ours: Platform, platform: ScriptedPlatform) -> None:
