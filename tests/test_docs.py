@@ -214,6 +214,7 @@ async def ran(words: str, folder: Path, *, python: bool = True) -> tuple[int, st
     return process.returncode or 0, out.decode()
 
 
+@pytest.mark.timeout(180)  # nine processes one after the other
 async def test_the_quickstart_and_the_journal_page_as_a_reader_follows_them(work: Path) -> None:
     sandbox, run = (
         block("docs/quickstart.md", "sh", "sandbox --state"),
