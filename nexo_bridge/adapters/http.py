@@ -311,7 +311,7 @@ class HttpListener:
         except TimeoutError:
             await self._refuse(waiting, HeadRefusal(408, "The message did not come in time"))
             return
-        except web.RequestPayloadError:
+        except web.RequestPayloadError:  # by aiohttp's parser in Python; the one in C lets its time run out
             await self._refuse(waiting, HeadRefusal(400, "The body is broken, or shorter than announced"))
             return
         if not body and whole:

@@ -196,6 +196,21 @@ async def test_a_broken_body_is_refused() -> None:
         assert rig.intake.taken.empty()
 
 
+async def test_a_body_that_breaks_on_its_way_is_refused_when_its_time_is_over() -> None:
+    """aiohttp's parser tells the connection, which answers one request after the other, and not the body's reader."""
+    async with listening(frame_timeout=5) as rig:
+        client = await rig.connect()
+        await client.send(
+            b"POST /nexo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/xml\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\n<Sale\r\n"
+        )
+        await rig.serving()
+        await client.send(b"zz\r\n")
+        rig.timer.advance(5)
+        assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
+        assert rig.intake.taken.empty()
+
+
 async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
     async with listening() as rig:
         client = await rig.connect()
