@@ -41,11 +41,12 @@ AFTER = """
 
 Whatever could move other money, or could be meant in two ways:
 
-- **Amounts** are never touched: not a comma, a sign, a blank, nor an empty one. `12,500` is twelve and a half to one
-  reader and twelve thousand five hundred to another.
+- **The value of an amount** is never touched: not a comma, a sign, a blank, nor an empty one. `12,500` is twelve and a
+  half to one reader and twelve thousand five hundred to another.
 - **Unknown elements where amounts can stand** at or below the element they are in (most of PaymentRequest is such a
   place), and there also attributes that could be an amount, a switch or a code: `Surcharge="1.00"`,
   `Refund="true"`.
+- **The same in MessageHeader and LoginRequest**: `Test="true"` may say that nothing is to be charged.
 - **Names that are like a name of nexo**, or that nexo has elsewhere or in the other version: `TipAmout` is a tip.
 - **Anything twice**: two AmountsReq, or `TipAmount` beside `tipamount`.
 - **What is unknown or empty in a reference** (MessageReference, OriginalPOITransaction, CardAcquisitionReference,

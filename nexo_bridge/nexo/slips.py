@@ -24,6 +24,8 @@ _REFERENCES = frozenset(
     "MessageReference OriginalPOITransaction CardAcquisitionReference POITransactionID SaleTransactionID".split()
 )
 """What says which other request or payment is meant: nothing is ever left out there."""
+_OF_EVERYTHING = frozenset({_HEADER, "LoginRequest"})
+"""What holds for a whole message or session: a switch there may say that nothing is meant to be real."""
 _LIKE = 0.8
 _SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off"})
 
@@ -197,9 +199,7 @@ def _rename(element: etree._Element, names: Mapping[str, str | None], structure:
 def unknown_element(spot: Spot) -> int:
     """An element that nexo does not have, with all in it, where no amount can stand beside it."""
     structure, setting = spot.structure, spot.setting
-    if structure is None or spot.element.tag in _REFERENCES:
-        return 0
-    if setting.words.has_amounts(setting.grammar, spot.type_name):
+    if structure is None or spot.element.tag in _REFERENCES or _is_delicate(spot):
         return 0
     known = tuple(name for particle in structure.particles for name in particle.elements)
     changed = 0
@@ -212,16 +212,12 @@ def unknown_element(spot: Spot) -> int:
 
 
 def unknown_attribute(spot: Spot) -> int:
-    """An attribute that nexo does not have. Near amounts it must be an identifier, or a text that decides nothing."""
+    """An attribute that nexo does not have. In a delicate place it must be an identifier, or a text without meaning."""
     structure, setting = spot.structure, spot.setting
     if spot.element.tag in _REFERENCES:
         return 0
-    if structure is None:
-        known: tuple[str, ...] = ()
-        careful = setting.grammar.simple(spot.type_name).base == "decimal"
-    else:
-        known = tuple(structure.attributes)
-        careful = setting.words.has_amounts(setting.grammar, spot.type_name)
+    known = tuple(structure.attributes) if structure is not None else ()
+    careful = _is_delicate(spot)
     changed = 0
     for raw, value in list(spot.element.attrib.items()):
         name = str(raw)
@@ -232,6 +228,14 @@ def unknown_attribute(spot: Spot) -> int:
         del spot.element.attrib[name]
         changed += 1
     return changed
+
+
+def _is_delicate(spot: Spot) -> bool:
+    """Whether something unknown there could say how much is to be paid, or whether it is."""
+    setting = spot.setting
+    if spot.structure is None:
+        return setting.grammar.simple(spot.type_name).base == "decimal"
+    return spot.element.tag in _OF_EVERYTHING or setting.words.has_amounts(setting.grammar, spot.type_name)
 
 
 def _is_foreign(name: str, known: tuple[str, ...], setting: Setting) -> bool:

@@ -64,8 +64,8 @@ TABLE: tuple[Transformation, ...] = (
     ),
     Transformation(
         "unknown-element",
-        "An element that nexo does not have is left out where no amount can stand at or below the one it is in, but "
-        "never inside a reference to a request or payment",
+        "An element that nexo does not have is left out; not where an amount can stand at or below the one it is in, "
+        "not in MessageHeader and LoginRequest, not inside a reference to a request or payment",
         '<LogoutRequest MaintenanceAllowed="true"><Closing/></LogoutRequest>',
         '<LogoutRequest MaintenanceAllowed="true"/>',
         slips.unknown_element,
@@ -73,8 +73,8 @@ TABLE: tuple[Transformation, ...] = (
     Transformation(
         "unknown-attribute",
         "An attribute that nexo does not have is left out, but never inside a reference to a request or payment; where "
-        "an amount can stand at or below its element, only if its name ends in id, or its value has no digit and is "
-        "no switch and no code of nexo",
+        "an amount can stand at or below its element, and in MessageHeader and LoginRequest, only if its name ends in "
+        "id, or its value has no digit and is no switch and no code of nexo",
         '<AmountsReq Currency="EUR" RequestedAmount="10.00" RcncltnId="17"/>',
         '<AmountsReq Currency="EUR" RequestedAmount="10.00"/>',
         slips.unknown_attribute,

@@ -143,7 +143,7 @@ def _order(root: etree._Element, data: st.DataObject) -> None:
 
 def _foreign_attribute(root: etree._Element, data: st.DataObject) -> None:
     element, _ = data.draw(st.sampled_from([one for one in typed(root) if one[0].tag not in REFERENCES]))
-    name = data.draw(st.sampled_from(["RcncltnId", "Colour", "{urn:tills}shop", "xyz"]))
+    name = data.draw(st.sampled_from(["RcncltnId", "Shade", "{urn:tills}shop", "xyz"]))
     element.set(name, data.draw(st.sampled_from(["green", "", "a b"])))
 
 
@@ -153,13 +153,13 @@ def _foreign_element(root: etree._Element, data: st.DataObject) -> None:
         for element, type_name in typed(root)
         if type_name in GRAMMARS["3.1"].structures
         and not WORDS.has_amounts(GRAMMARS["3.1"], type_name)
-        and element.tag not in REFERENCES
+        and element.tag not in {*REFERENCES, "MessageHeader", "LoginRequest"}
         and GRAMMARS["3.1"].structures[type_name].text is None
     ]
-    parent = data.draw(st.sampled_from(parents))
-    parent.insert(
-        data.draw(st.integers(0, len(parent))), etree.fromstring("<Xyz a='1'><Amount>5</Amount></Xyz>")
-    )
+    if parents:
+        parent = data.draw(st.sampled_from(parents))
+        stranger = etree.fromstring("<Xyz a='1'><Amount>5</Amount></Xyz>")
+        parent.insert(data.draw(st.integers(0, len(parent))), stranger)
 
 
 def _names(root: etree._Element, data: st.DataObject) -> None:
@@ -272,6 +272,9 @@ def test_slips_are_put_right_to_the_message_that_was_meant(data: st.DataObject) 
             b'<ReversalRequest ReversalReason="CustCancel"><OriginalPOITransaction><Number/>'
             b"</OriginalPOITransaction></ReversalRequest>",
         ),
+        payment().replace(b'SaleID="S1"', b'SaleID="S1" Test="true"'),
+        corpus.sample("login-request-minimal").replace(b"<LoginRequest", b'<LoginRequest Simulated="1"'),
+        corpus.sample("login-request-minimal").replace(b"<DateTime", b"<Simulated/><DateTime"),
         payment().replace(b'SaleID="S1"', b'saleid="S1"'),
         payment().replace(b'ServiceID="7"', b'ServiceID=""'),
         payment().replace(b"<SaleData>", b"<SaleData>text<Xyz/>text"),
@@ -327,7 +330,7 @@ def test_json_is_put_right_by_the_same_names() -> None:
     message = in_json()
     header, request = message["SaleToPOIRequest"].values()
     header["MessageClass"] = "SERVICE"
-    header["Vendor"] = {"Build": 7}
+    request["SaleData"]["Vendor"] = {"Build": 7}
     request["SaleData"]["SaleTransactionID"]["TimeStamp"] = "2025-03-14T08:26:53"
     request["SaleData"]["OperatorLanguage"] = ""
     request["PaymentTransaction"]["AmountsReq"]["RcncltnId"] = 17
