@@ -229,7 +229,7 @@ def test_slips_are_put_right_to_the_message_that_was_meant(data: st.DataObject) 
     changed, _ = put_right(Document(wrong), TOLERANT, GRAMMARS["3.1"], WORDS)
 
     assert decoded(changed) == decoded(Document(meant))
-    assert amounts(changed.root) == amounts(meant)
+    assert sorted(amounts(changed.root)) == sorted(amounts(meant))  # a name put right goes to the end
     again, counts = put_right(changed, TOLERANT, GRAMMARS["3.1"], WORDS)
     assert counts == {}
     assert text(again.root) == text(changed.root)
