@@ -103,6 +103,7 @@ class _Room:
             end.setblocking(False)
         signal.set_wakeup_fd(woken.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the script, and we end with it
         with wake, woken, selectors.DefaultSelector() as ready:
             ready.register(self.door, selectors.EVENT_READ)
             ready.register(wake, selectors.EVENT_READ)
@@ -142,6 +143,7 @@ class _Room:
         """In the fork: nothing is left of the nursery, and the standard files are the bridge's own."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.door.close()
         for _, output in self.children.values():
             os.close(output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,12 @@ def test_one_that_was_killed_itself_is_followed_by_another(nursery: Nursery, tmp
     os.waitid(os.P_PID, old, os.WEXITED | os.WNOWAIT)
     assert Child(nursery, tmp_path, "--help").last_words() == (lines, 0)
     assert nursery.process != old
+
+
+def test_ctrl_c_ends_the_script_alone(nursery: Nursery, tmp_path: Path) -> None:
+    said = Child(nursery, tmp_path, "--help").last_words()
+    first = nursery.process
+    assert first is not None
+    os.kill(first, signal.SIGINT)
+    assert Child(nursery, tmp_path, "--help").last_words() == said
+    assert nursery.process == first
