@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import tomllib
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from types import ModuleType
 import pytest
 import trustme
 
+from nexo_bridge.adapters.dial import dial_tls
+from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.cli import COMMANDS
 from nexo_bridge.runtime.settings import read_settings
 
@@ -271,3 +274,34 @@ async def test_the_page_about_http_as_a_reader_follows_it(work: Path) -> None:
                 curl = curl.replace("127.0.0.1:7080", ready["http"])
                 code, out = await ran(f"bash -c {shlex.quote(curl)}", work, python=False)
                 assert (code, said in out) == (0, True), out
+
+
+@pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="no openssl here: sudo apt-get install -y openssl"
+)
+async def test_the_page_about_tls_as_a_reader_follows_it(work: Path) -> None:
+    page = "docs/tls.md"
+    sandbox, files = block(page, "sh", "sandbox --state"), block(page, "sh", "openssl req")
+    listen, _, run = block(page, "sh", "cat >>").rpartition("EOF\n")
+    alias, *till = block(page, "sh", "alias pos=").splitlines()
+    stranger = block(page, "sh", "kasse2.pem --key")
+    async with started(f"{sandbox.strip()} --think 0.1", work):
+        for words in (files, f"{listen.replace('7443', '0')}EOF\n"):
+            code, out = await ran(f"bash -e -c {shlex.quote(words)}", work, python=False)
+            assert code == 0, out
+        async with started(run, work) as (_, ready):
+            port = ready["tls"].rpartition(":")[2]
+            pos = alias.removeprefix("alias pos='").removesuffix("'").replace("7443", port)
+            for line in till:
+                code, out = await ran(line.replace("pos", pos, 1), work)
+                assert code == 0, out
+            code, out = await ran(stranger.replace("7443", port), work)
+            assert (code, "NB-105" in out) == (1, True), out
+
+
+def test_the_pos_that_listens_in_the_page_about_tls(tmp_path: Path) -> None:
+    text = tomllib.loads(block("docs/tls.md", "toml", "dial"))
+    (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    section = DialListen(**text["listen"][0])
+    made = dial_tls(section.model_copy(update={"ca": tmp_path / "ca.pem"}), "listen[0]")
+    assert made is not None

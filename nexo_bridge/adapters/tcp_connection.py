@@ -14,6 +14,7 @@ work is held back by TCP itself, and never more than 1 KiB of a refused message 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 from base64 import b64decode
@@ -39,6 +40,8 @@ _log = structlog.get_logger(__name__)
 _READ: Final = 16384  # the scan for the end of a bare message takes 20 ms for the worst of these
 _QUOTE_PATIENCE: Final = 0.25  # the rest of the first KiB of what is refused anyway
 _FAULT_PATIENCE: Final = 2.0  # the intake's answer to a fault that ends the connection
+_AHEAD: Final = 8  # answers that a peer waits for at one time and is read on freely
+_SLOWLY: Final = 0.05  # seconds for each message beyond, unless an answer goes out
 _LAST_WORDS: Final = 1.0  # an Event that nobody waits for; the peer's reading before a close that may reset
 
 
@@ -82,6 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._written = asyncio.Event()
+        self._flowing = asyncio.Event()
         self._began: float | None = None  # when the message now coming in began
         self._active = timer.now()
         self._ended = False  # nothing more is read: end of stream, or a deadline
@@ -140,6 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         self._readable.set()
         self._flushed.set()
         self._written.set()
+        self._flowing.set()
         self._intake.gone(self.source)
 
     # What the listener calls.
@@ -159,8 +164,6 @@ class Connection(asyncio.BufferedProtocol):
             self._drop("answers_not_read", unread=unread)
             return False
         self._active = self._timer.now()
-        if _is_answer(data):
-            self._owed = max(0, self._owed - 1)
         self._transport.write(message)
         try:
             async with self._timer.until(self._active + self._settings.write_timeout):
@@ -168,7 +171,10 @@ class Connection(asyncio.BufferedProtocol):
         except TimeoutError:
             self._drop("answers_not_read", unread=unread)
             return False
+        if _is_answer(data):
+            self._owed = max(0, self._owed - 1)
         self._written.set()
+        self._flowing.set()
         return self.is_open
 
     async def close(self, patience: float) -> None:
@@ -201,6 +207,7 @@ class Connection(asyncio.BufferedProtocol):
                 source = replace(self.source, form=event.form)
                 refused = self._refused(event.form)
                 await self._intake.frame(source, event.data, speaker=self._speaker(), refused=refused)
+                await self._not_ahead()
             elif isinstance(event, FrameFault):
                 self._began = None
                 await self._fault(event)
@@ -228,6 +235,15 @@ class Connection(asyncio.BufferedProtocol):
             protocol="JSON",
         )
         return refusal
+
+    async def _not_ahead(self) -> None:
+        """Let others have their turn; a peer far ahead of its answers is read on as these go out, or slowly (H27)."""
+        await asyncio.sleep(0)
+        if self._owed > _AHEAD and self.is_open:
+            self._flowing.clear()
+            with contextlib.suppress(TimeoutError):
+                async with self._timer.until(self._timer.now() + _SLOWLY):
+                    await self._flowing.wait()
 
     def _speaker(self) -> Speaker:
         """Who speaks, as far as TLS has proved it. It cannot change under a connection: nothing is negotiated anew."""

@@ -45,6 +45,23 @@ async def test_h27_10_000_pipelined_requests_arrive_in_order() -> None:
         await sending
 
 
+async def test_h27_a_peer_far_ahead_of_its_answers_is_read_on_as_they_go_out_or_slowly() -> None:
+    async with listening() as rig:
+        peer = await rig.connect()
+        await peer.send(b"".join(frame(request(str(number))) for number in range(20)))
+        for _ in range(9):
+            source, _ = await rig.intake.frames.get()
+        await rig.timer.waits(0.05)
+        assert rig.intake.frames.empty()
+        rig.timer.advance(0.01)
+        assert await rig.listener.write(source, response("0"))
+        await rig.intake.frames.get()  # an answer lets the next one in
+        await rig.timer.waits(0.05)
+        assert rig.intake.frames.empty()
+        rig.timer.advance(0.05)
+        await rig.intake.frames.get()  # and so does time: what runs for long blocks nothing
+
+
 async def test_a_busy_intake_holds_back_its_own_peer_and_no_other() -> None:
     async with listening() as rig:
         release = asyncio.Event()
