@@ -296,7 +296,7 @@ async def test_the_page_about_tls_as_a_reader_follows_it(work: Path) -> None:
                 code, out = await ran(line.replace("pos", pos, 1), work)
                 assert code == 0, out
             code, out = await ran(stranger.replace("7443", port), work)
-            assert (code, "NB-105" in out) == (1, True), out
+            assert (code, "own client certificate only" in out) == (1, True), out
 
 
 def test_the_pos_that_listens_in_the_page_about_tls(tmp_path: Path) -> None:
