@@ -1,9 +1,10 @@
 """Every conversation script, against a whole bridge and platform.
 
-Each is played with client certificates and polling, on a platform that de-duplicates too where it says so, and with
-one other pair of grant and result channel, so that all of them together cover every pair. With ``SCENERIES=all`` in the
-environment a script about payments is played with every pair; one that kills processes is not, as ``faults`` does that
-at every step.
+Each is played with client certificates and polling, over TCP in XML, on a platform that de-duplicates too where it says
+so, with one other pair of grant and result channel, and with one other pair of transport and form, so that all of them
+together cover every pair. With ``SCENERIES=all`` in the environment each is played over every transport in every form,
+and a script about payments with every grant and channel; one that kills processes is not, as ``faults`` does that at
+every step.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 
 from nexo_bridge.conversation.grammar import Say, Script, parse
 from nexo_bridge.conversation.player import play
-from nexo_bridge.conversation.scenery import Scenery, every
+from nexo_bridge.conversation.scenery import Scenery, every, ways
 
 ALL = os.environ.get("SCENERIES") == "all"
 FOLDER = Path(__file__).parent / "conversations"
@@ -36,6 +37,11 @@ def sceneries(name: str, script: Script, *, all_of_them: bool) -> Iterator[Scene
     yield first
     if script.dedup:
         yield replace(first, dedup=True)
+    over = [one for one in ways() if one != first and one.suits(script.only)]
+    if all_of_them:
+        yield from over
+    elif over:
+        yield over[zlib.crc32(name.encode()) % len(over)]
     if not pays(script):
         return
     if all_of_them and not script.kills:
@@ -66,6 +72,12 @@ async def test_it_goes_as_written(script: Script, scenery: Scenery, tmp_path: Pa
 def test_together_they_are_played_with_every_grant_and_channel(*, killing: bool) -> None:
     played = {scenery for _, script, scenery in plays(all_of_them=False) if script.kills == killing}
     assert played >= set(every())
+
+
+@pytest.mark.parametrize("killing", [False, True])
+def test_together_they_are_played_over_every_transport_in_every_form(*, killing: bool) -> None:
+    played = {scenery for _, script, scenery in plays(all_of_them=False) if script.kills == killing}
+    assert played >= set(ways())
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from nexo_bridge.conversation.grammar import ScriptError, parse
-from nexo_bridge.conversation.scenery import CHANNELS, GRANTS, Scenery
+from nexo_bridge.conversation.scenery import CHANNELS, FORMS, GRANTS, Scenery
+from nexo_bridge.conversation.transports import TRANSPORTS
 from nexo_bridge.runtime.telemetry import configure_logging
 
 _NEEDS = "the sandbox needs packages that are not installed; run: pip install 'nexo-bridge[sandbox]'"
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--grant", choices=GRANTS, default="mtls", help="how terminals get their tokens")
     parser.add_argument("--results", choices=CHANNELS, default="poll", help="how results come")
+    parser.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="how POS speak to the bridge")
+    parser.add_argument("--form", choices=FORMS, default="xml", help="how they write")
     parser.add_argument("--log", action="store_true", help="show the bridge's log of scripts that fail")
 
 
@@ -44,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
         for dedup in (False, True) if arguments.dedup else (False,):
             log = io.StringIO()
             configure_logging(stream=log)
-            problem = _played(path, Scenery(arguments.grant, arguments.results, dedup))
+            problem = _played(path, _scenery(arguments, dedup=dedup))
             name = f"{path} (with de-duplication)" if dedup else f"{path}"
             if problem is None:
                 print(f"ok      {name}")
@@ -56,6 +59,10 @@ def main(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _scenery(arguments: argparse.Namespace, *, dedup: bool) -> Scenery:
+    return Scenery(arguments.grant, arguments.results, dedup, arguments.transport, arguments.form)
+
+
 def _played(path: Path, scenery: Scenery) -> str | None:
     """What went wrong, None if nothing did."""
     from nexo_bridge.conversation.player import ScriptFailed, play
@@ -63,7 +70,8 @@ def _played(path: Path, scenery: Scenery) -> str | None:
     try:
         script = parse(path.read_text(encoding="utf-8"))
         if not scenery.suits(script.only):
-            return f"it goes as written with ONLY {' '.join(sorted(script.only))}: see --grant and --results"
+            only = " ".join(sorted(script.only))
+            return f"it goes as written with ONLY {only}: see --grant, --results, --transport and --form"
         with tempfile.TemporaryDirectory(prefix="nexo-bridge-") as folder:
             asyncio.run(play(script, Path(folder), path.parent, scenery=scenery))
     except ScriptError as mistake:

@@ -14,14 +14,14 @@ from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Clock
-from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.conversation.clock import StageClock
-from nexo_bridge.conversation.doors import GatedJournal, WatchedListener
+from nexo_bridge.conversation.doors import Counts, GatedJournal, watched
 from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.runtime.access import keys_of, platform_of
-from nexo_bridge.runtime.app import Application
+from nexo_bridge.runtime.app import Application, Listener, MakeListener
 from nexo_bridge.runtime.channels import Channels
-from nexo_bridge.runtime.settings import Settings
+from nexo_bridge.runtime.listeners import makers, ready_name
+from nexo_bridge.runtime.settings import Listen, Settings
 
 _FOREVER = 3600.0  # of real time: a script that waits so long has failed before
 _TAKEN = ("Arrived.taken", "Unreadable.taken")
@@ -37,6 +37,7 @@ class Status:
         gone: connections that the core knows to be over.
         accepted: connections in the order in which they came.
         written: messages written to each.
+        open: requests that hold a connection of their own open until they are answered.
         busy: tasks that neither time nor the disk keeps waiting.
         due: when its next alarm rings, in seconds passed.
         orders: how many orders of the script it has carried out.
@@ -51,6 +52,7 @@ class Status:
     gone: int = 0
     accepted: tuple[str, ...] = ()
     written: dict[str, int] = field(default_factory=dict)
+    open: int = 0
     busy: int = 0
     due: float | None = None
     orders: int = 0
@@ -67,7 +69,8 @@ class Status:
 class Bridge(Protocol):
     """A bridge as a script handles it: in this process (``HostedBridge``) or in one of its own (``victim``)."""
 
-    address: tuple[str, int]
+    addresses: dict[str, tuple[str, int]]
+    """Where it listens, by the names of the ready line."""
 
     @property
     def status(self) -> Status:
@@ -145,10 +148,10 @@ class HostedBridge:
         self._half = half
         self._reached: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
-        self._listeners: list[WatchedListener] = []
+        self._counts = Counts()
         self._alive = False
         self.orders = 0
-        self.address = ("", 0)
+        self.addresses: dict[str, tuple[str, int]] = {}
 
     async def start(self) -> None:
         """See ``Bridge``."""
@@ -177,7 +180,12 @@ class HostedBridge:
                 keys,
                 self._gate,
                 self._platform,
-                [functools.partial(self._listener, n) for n in range(len(settings.listen))],
+                [
+                    functools.partial(self._listener, make, listen)
+                    for make, listen in zip(
+                        makers(settings, keys.installation_id), settings.listen, strict=True
+                    )
+                ],
                 clock=self._clock,
                 checkpoint=self._checkpoint,
                 channels=self._channels,
@@ -186,24 +194,24 @@ class HostedBridge:
         self._alive = True
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
         self._tasks.append(asyncio.create_task(self._gate.follow(), name="watch"))
-        host, _, port = (await self._app.start())[0].rpartition(":")
-        self.address = host, int(port)
+        bound = await self._app.start()
+        for listen, address in zip(settings.listen, bound, strict=True):
+            host, _, port = address.rpartition(":")
+            self.addresses[ready_name(listen)] = host, int(port)
 
     def _broke(self, reason: str) -> None:
         self._app.runner.journal_broke(reason)
 
-    def _listener(self, number: int, intake: Intake) -> WatchedListener:
-        section = self._settings.listen[number]
-        assert isinstance(section, TcpListen), "a script's bridge is configured for TCP"
-        listener = WatchedListener(
-            section,
+    def _listener(self, make: MakeListener, listen: Listen, intake: Intake) -> Listener:
+        return watched(
+            make,
+            listen,
             intake,
+            counts=self._counts,
             changed=self._news.set,
             half=self._half,
             halved=lambda: self._checkpoint("answer.half"),
         )
-        self._listeners.append(listener)
-        return listener
 
     def _checkpoint(self, name: str) -> None:
         self._reached[name] += 1
@@ -237,8 +245,9 @@ class HostedBridge:
             alive=self._alive,
             taken=sum(reached.get(name, 0) for name in _TAKEN),
             gone=reached.get("PosGone.taken", 0),
-            accepted=tuple(name for listener in self._listeners for name in listener.accepted),
-            written={name: n for listener in self._listeners for name, n in listener.written.items()},
+            accepted=tuple(self._counts.accepted),
+            written=dict(self._counts.written),
+            open=len(self._counts.open),
             busy=self._busy(),
             due=self._clock.due,
             orders=self.orders,

@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_reader import JournalReader
@@ -14,10 +16,14 @@ from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_connection import Connection
 from nexo_bridge.adapters.tcp_settings import TcpListen
+from nexo_bridge.adapters.tls import TlsListener
+from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.core.journal import Entry, History, Query
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import JournalFailure
+from nexo_bridge.errors import JournalFailure, Refusal
 from nexo_bridge.nexo.framing import frame
+from nexo_bridge.runtime.app import Listener, MakeListener
+from nexo_bridge.runtime.settings import Listen
 
 
 class GatedJournal:
@@ -117,52 +123,117 @@ class GatedJournal:
             self._waiting -= 1
 
 
-class WatchedListener(TcpListener):
-    """The TCP listener, which counts what it writes to whom, and can be made to write half an answer.
-
-    Args:
-        settings, intake: as for ``TcpListener``.
-        changed: called when a connection comes.
-        half: asked before each answer whether half of it shall be written first.
-        halved: told then.
+@dataclass(slots=True)
+class Counts:
+    """What listeners took and wrote, all together.
 
     Attributes:
         accepted: connections in the order in which they came.
-        written: messages written to each.
+        written: messages written, by connection or place.
+        open: requests that hold their connection open until they are answered.
     """
 
-    def __init__(
-        self,
-        settings: TcpListen,
-        intake: Intake,
-        *,
-        changed: Callable[[], None],
-        half: Callable[[], bool],
-        halved: Callable[[], None],
-    ) -> None:
-        super().__init__(settings, intake)
-        self.accepted: list[str] = []
-        self.written: Counter[str] = Counter()
-        self._changed = changed
-        self._half = half
-        self._halved = halved
-        self._by_name: dict[str, Connection] = {}
+    accepted: list[str] = field(default_factory=list)
+    written: Counter[str] = field(default_factory=Counter)
+    open: set[str] = field(default_factory=set)
+
+
+class _Lines(TcpListener):
+    """A listener of connections which counts, and can be made to write half an answer."""
+
+    counts: Counts
+    changed: Callable[[], None]
+    half: Callable[[], bool]
+    halved: Callable[[], None]
 
     async def write(self, source: Source, data: bytes) -> bool:
         """See ``TcpListener``."""
-        if self._half():
+        if self.half():
             whole = frame(data)
-            transport = self._by_name[source.connection]._transport  # noqa: SLF001 - only a crash writes half an answer
+            transport = self._connections[source.connection]._transport  # noqa: SLF001 - only a crash writes half an answer
             transport.write(whole[: len(whole) // 2])
-        self._halved()
+        self.halved()
         written = await super().write(source, data)
         if written:
-            self.written[source.connection] += 1
+            self.counts.written[source.connection] += 1
         return written
 
     def _opened(self, connection: Connection) -> bool:
         good = super()._opened(connection)
-        self._by_name[connection.source.connection] = connection
-        self.accepted.append(connection.source.connection)
-        self._changed()
+        self.counts.accepted.append(connection.source.connection)
+        self.changed()
         return good
+
+
+class _TlsLines(_Lines, TlsListener):
+    """The same inside TLS."""
+
+
+class _ToldIntake:
+    """An intake before the real one, which learns what requests are open."""
+
+    def __init__(self, intake: Intake, counts: Counts, changed: Callable[[], None]) -> None:
+        self._intake, self._counts, self._changed = intake, counts, changed
+
+    async def frame(self, source: Source, data: bytes, **rest: Any) -> Any:
+        """See ``Intake``."""
+        self._counts.open.add(source.connection)
+        return await self._intake.frame(source, data, **rest)
+
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, **rest: Any) -> Any:
+        """See ``Intake``."""
+        self._counts.open.add(source.connection)
+        return await self._intake.fault(source, refusal, start, **rest)
+
+    def gone(self, source: Source) -> None:
+        """See ``Intake``."""
+        self._counts.open.discard(source.connection)
+        self._intake.gone(source)
+        self._changed()
+
+
+class _Told:
+    """A listener before the real one, which counts what it writes to a place."""
+
+    def __init__(self, listener: Listener, counts: Counts, halved: Callable[[], None]) -> None:
+        self._listener, self._counts, self._halved = listener, counts, halved
+        self.start = listener.start
+        self.is_open = listener.is_open
+        self.acknowledge = listener.acknowledge
+        self.stop_accepting = listener.stop_accepting
+        self.close = listener.close
+
+    async def write(self, source: Source, data: bytes) -> bool:
+        """See ``Listener``."""
+        self._halved()
+        written = await self._listener.write(source, data)
+        if written:
+            self._counts.written[source.connection] += 1
+        return written
+
+
+def watched(
+    make: MakeListener,
+    settings: Listen,
+    intake: Intake,
+    *,
+    counts: Counts,
+    changed: Callable[[], None],
+    half: Callable[[], bool],
+    halved: Callable[[], None],
+) -> Listener:
+    """The listener of ``settings``, which counts in ``counts``.
+
+    Args:
+        make: makes the one that does not count.
+        settings, intake: its section, and where messages go.
+        counts: of all listeners.
+        changed: called when a connection comes, or a request is over.
+        half: asked before each answer whether half of it shall be written first.
+        halved: told then.
+    """
+    if not isinstance(settings, TcpListen | TlsListen):
+        return _Told(make(_ToldIntake(intake, counts, changed)), counts, halved)
+    lines = _TlsLines(settings, intake) if isinstance(settings, TlsListen) else _Lines(settings, intake)
+    lines.counts, lines.changed, lines.half, lines.halved = counts, changed, half, halved
+    return lines

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from nexo_bridge.conversation.scenery import WORDS
+from nexo_bridge.conversation.transports import TRAITS
 
 HEADER = frozenset({"ServiceID", "SaleID", "POIID", "version"})
 """Words that every request takes: attributes of its MessageHeader (``version`` is ProtocolVersion)."""
@@ -53,7 +54,7 @@ EXPECTED = frozenset({"journal", "call", "alarm"})
 LEDGER = frozenset({"kind", "amount", "currency", "status", "creates", "charges", "POIID"})
 
 ONLY = WORDS
-"""Grants and result channels."""
+"""Grants, result channels, transports and forms."""
 
 _POS = re.compile(r"POS\d*")
 _AMOUNT = re.compile(r"\d+(\.\d+)?")
@@ -202,6 +203,8 @@ class Line:
     number: int
     text: str
     statement: Statement
+    where: tuple[str, bool] | None = None
+    """The trait of the transport that must be there (True) or must not, for this line to be played; None: always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +214,7 @@ class Script:
     Attributes:
         settings: (dotted name, value) that differ from the sandbox's configuration.
         dedup: it is to be played with a de-duplicating platform too.
-        only: grants and channels it goes as written with; of a kind of which none is named, all.
+        only: grants, channels, transports and forms it goes as written with; of a kind of which none is named, all.
         kills: it ends the bridge's process, so that one of its own is needed.
     """
 
@@ -250,7 +253,13 @@ def parse(text: str) -> Script:
                 else:
                     raise ValueError("ALSO dedup")
                 continue
-            lines.append(Line(number, raw.split("#")[0].strip(), _statement(head, rest)))
+            where = None
+            if head in {"IF", "UNLESS"}:
+                if len(rest) < 2 or rest[0] not in TRAITS:
+                    raise ValueError(f"{head} {_or(TRAITS)} and a statement")
+                where = (rest[0], head == "IF")
+                head, rest = rest[1], rest[2:]
+            lines.append(Line(number, raw.split("#")[0].strip(), _statement(head, rest), where))
         except ValueError as problem:
             raise ScriptError(number, str(problem)) from None
     kills = any(isinstance(line.statement, Process) and line.statement.what == "KILL" for line in lines)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lxml import etree
 
 from nexo_bridge.conversation.grammar import Told
+from nexo_bridge.nexo import codec
+from nexo_bridge.nexo.elements import Version
+from nexo_bridge.nexo.form import form_of
 
 _PARTS = frozenset({"code", "retry", "at", "text"})
 """Parts of AdditionalResponse and of EventDetails, which have one format: ``code=…; retry=…; at=…; text=…``."""
@@ -15,14 +18,20 @@ _PARTS = frozenset({"code", "retry", "at", "text"})
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message to a POS, as it came."""
+    """One message to a POS, as it came.
+
+    Attributes:
+        data: XML or JSON.
+        version: protocol version in which JSON is read.
+    """
 
     data: bytes
+    version: Version = field(default="3.1", compare=False)
 
     @property
     def root(self) -> etree._Element:
-        """Its root element."""
-        return etree.fromstring(self.data)
+        """Its root element; of JSON, that of the XML it stands for."""
+        return codec.parse(self.data, form_of(self.data)).in_version(self.version).root
 
     @property
     def header(self) -> dict[str, str]:

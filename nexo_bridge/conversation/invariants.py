@@ -23,6 +23,8 @@ from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.conversation.hearing import Heard
 from nexo_bridge.conversation.stage import Stage
 from nexo_bridge.core.journal import Entry
+from nexo_bridge.nexo.form import form_of
+from nexo_bridge.nexo.json_form import in_form
 
 _SAID_YES = frozenset({"Success", "Partial"})
 
@@ -150,7 +152,7 @@ def _answers(exchanges: dict[str, _Exchange], heard: list[Heard]) -> Iterator[st
         if not one.is_response or one.category != "Payment" or one.condition == "InProgress":
             continue
         unread = one.code.startswith("NB-1")  # never became an exchange; a repeat is unreadable again
-        if one.data not in stored and not unread:
+        if not unread and not any(one.data == in_form(answer, form_of(one.data)) for answer in stored):
             yield f"I6: an answer is not the stored one: {one}"
     for name, exchange in exchanges.items():
         if not exchange.received:

@@ -30,6 +30,7 @@ from nexo_bridge.conversation.hearing import Heard, differences, inner_differenc
 from nexo_bridge.conversation.scenery import Scenery
 from nexo_bridge.conversation.stage import Stage, StageError
 from nexo_bridge.conversation.till import Till
+from nexo_bridge.nexo.json_form import in_form
 
 LONGEST_WAIT = 600.0
 """Seconds of the script's time that an expected message may take."""
@@ -116,6 +117,8 @@ class Player:
         Raises:
             ScriptFailed: it does not go as written.
         """
+        if line.where is not None and (line.where[0] in self.stage.scenery.traits) != line.where[1]:
+            return
         try:
             await self._do(line.statement)
         except StageError as problem:
@@ -177,9 +180,13 @@ class Player:
         else:
             sent = self._worded(said, till)
         self.sent.append(sent)
-        self.stage.send(till, sent.message)
+        await self.stage.send(till, sent.message, sent.ids, self._category(sent))
         if not said.at_once:
             await self.stage.settle()
+
+    def _category(self, sent: Sent) -> str:
+        """MessageCategory of what was sent, repeats included."""
+        return {"DisplayResponse": "Display"}.get(sent.request, sent.request)
 
     def _worded(self, said: Say, till: Till) -> Sent:
         self._numbers += 1
@@ -188,7 +195,7 @@ class Player:
         ids = {"SaleID": till.sale_id, "POIID": till.poi_id, "ServiceID": str(self._numbers)}
         self.secrets += [said.words[name] for name in ("scan", "acquirer") if name in said.words]
         words = {**ids, **said.words}
-        message = wording.request(said, ids, till.version)
+        message = in_form(wording.request(said, ids, till.version), self.stage.scenery.form)
         return Sent(said.request, (words["SaleID"], words["POIID"], words["ServiceID"]), message)
 
     def _earlier(self, said: Say, till: Till) -> Sent:
@@ -242,12 +249,13 @@ class Player:
         if till.inbox:
             raise StageError(f"{pos} heard {till.inbox[0]}")
         if closed:
-            await self.stage.until(lambda: till.ended, "the connection stands")
+            line = "line" in self.stage.scenery.traits
+            await self.stage.until(lambda: till.ended if line else not self.stage.alive, "it can still speak")
 
     async def _move(self, pos: str, what: str) -> None:
         if what == "returns":
             till = self.stage.tills.get(pos)
-            if till is None or till.connected:
+            if till is None or (till.connected and "line" in self.stage.scenery.traits):
                 raise StageError(f"{pos} is {'not gone' if till else 'nobody yet'}")
             await self.stage.connect(till)
             return

@@ -51,7 +51,7 @@ class RemoteBridge:
         self.status = Status(alive=False)
         self._begun = asyncio.Event()
         self.orders = 0
-        self.address = ("", 0)
+        self.addresses: dict[str, tuple[str, int]] = {}
         self.code: int | None = None
 
     async def start(self) -> None:
@@ -80,14 +80,14 @@ class RemoteBridge:
             if "code" in values:
                 self.code = values["code"]
                 continue
-            if "address" in values:
-                self.address = (values["address"][0], values["address"][1])
+            if "addresses" in values:
+                self.addresses = {name: (host, port) for name, (host, port) in values["addresses"].items()}
                 continue
             if not values["alive"]:
                 values |= {"alive": True, "busy": 1}  # it has stopped; it is over once the process has ended
             lists = {name: tuple(values[name]) for name in ("accepted", "troubled")}
             self.status = Status(**{**values, **lists})
-            if self.address[1]:
+            if self.addresses:
                 self._begun.set()
             self._changed()
         self._listening.close()

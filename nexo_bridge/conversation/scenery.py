@@ -1,8 +1,9 @@
 """How a stage is set: what one script can be played before, and still go as written.
 
-A script says what tills, platform and customers do. By which grant the terminals get their tokens and by which channel
-results come is none of its business, so each script is played with all of them; one whose point is a certain grant or
-channel says ``ONLY``.
+A script says what tills, platform and customers do. By which grant the terminals get their tokens, by which channel
+results come, over which transport and in which form a POS speaks is none of its business, so each script is played with
+all of them; one whose point is a certain one says ``ONLY``. What transports make different has names, see
+``transports``.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
+
+from nexo_bridge.conversation.transports import HAS, TRANSPORTS, Transport
+from nexo_bridge.nexo.form import Form
 
 Grant: TypeAlias = Literal["mtls", "password", "custom_token"]
 Results: TypeAlias = Literal["poll", "stream", "webhook"]
 
 GRANTS: Final[tuple[Grant, ...]] = ("mtls", "password", "custom_token")
 CHANNELS: Final[tuple[Results, ...]] = ("poll", "stream", "webhook")
-WORDS: Final = frozenset({*GRANTS, *CHANNELS})
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
+WORDS: Final = frozenset({*GRANTS, *CHANNELS, *TRANSPORTS, *FORMS})
 """What a script may be played with ``ONLY``."""
 
 SECRET: Final = "s" * 48
@@ -33,11 +38,20 @@ class Scenery:
         grant: how device sessions are opened.
         results: how results come.
         dedup: whether the platform merges creates of one key.
+        transport: how POS speak to the bridge.
+        form: how they write.
     """
 
     grant: Grant = "mtls"
     results: Results = "poll"
     dedup: bool = False
+    transport: Transport = "tcp"
+    form: Form = "xml"
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """What its transport makes different."""
+        return HAS[self.transport]
 
     def __str__(self) -> str:
         """What differs from the usual scenery, as part of a name; empty if nothing does."""
@@ -50,7 +64,12 @@ class Scenery:
         words = set(only)
         return all(
             mine in words or not words & set(others)
-            for mine, others in ((self.grant, GRANTS), (self.results, CHANNELS))
+            for mine, others in (
+                (self.grant, GRANTS),
+                (self.results, CHANNELS),
+                (self.transport, TRANSPORTS),
+                (self.form, FORMS),
+            )
         )
 
     def settings(self, poiids: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -62,6 +81,11 @@ class Scenery:
 def every(grants: Iterable[Grant] = GRANTS, channels: Iterable[Results] = CHANNELS) -> tuple[Scenery, ...]:
     """Each grant with each channel."""
     return tuple(Scenery(grant, results) for grant, results in product(grants, channels))
+
+
+def ways() -> tuple[Scenery, ...]:
+    """Each transport with each form."""
+    return tuple(Scenery(transport=transport, form=form) for transport, form in product(TRANSPORTS, FORMS))
 
 
 def lay_webhook(folder: Path, certificate: Path, key: Path) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,13 @@ or says CLOCK, time goes on, from one alarm to the next.
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from nexo_bridge.conversation import configuration
 from nexo_bridge.conversation.bridge import Bridge, HostedBridge
@@ -19,6 +22,9 @@ from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.remote import RemoteBridge
 from nexo_bridge.conversation.scenery import SECRET, Scenery, lay_webhook
 from nexo_bridge.conversation.till import Till
+from nexo_bridge.conversation.transports import Transport
+from nexo_bridge.conversation.wires import HttpWire, LineWire, Wire
+from nexo_bridge.pos.links.link import tls_context
 from nexo_bridge.runtime.settings import Settings, load_settings
 from nexo_bridge.sandbox.server import WEBHOOK_PATH, Options, Sandbox
 
@@ -26,6 +32,10 @@ PATIENCE = 20.0
 """Seconds of real time within which everything settles; far more than any of it takes."""
 
 MOST_TICKS = 20_000
+
+
+KINDS: Final[Mapping[Transport, str]] = MappingProxyType({"tcp": "tcp", "tls": "tls", "http": "http"})
+"""What ``[[listen]]`` and the ready line call each transport."""
 
 
 class StageError(Exception):
@@ -52,7 +62,7 @@ class Stage:
     ) -> None:
         self._folder = folder
         self._changes = settings
-        self._scenery = scenery
+        self.scenery = scenery
         self._own_process = own_process
         self._news = asyncio.Event()
         self._start = time.time()
@@ -75,6 +85,7 @@ class Stage:
         self.doom: tuple[str, int] | None = None
         self._expected = 0
         self._told_before = 0
+        self._ears: dict[str, int] = {}
 
     @property
     def journal(self) -> Path:
@@ -103,13 +114,45 @@ class Stage:
         changes = await asyncio.to_thread(lambda: [*self._set(), *self._changes])
         await asyncio.to_thread(configuration.write, self.sandbox.config_path, config, changes)
         self.settings = await asyncio.to_thread(load_settings, config, {})
+        ca = self.settings.platform.ca
+        self._tls = await asyncio.to_thread(tls_context, ca, None, None)
 
     def _set(self) -> Iterator[tuple[str, str]]:
         """What the scenery changes in the configuration."""
-        yield from self._scenery.settings(self.sandbox.poiids)
-        if self._scenery.results == "webhook":
+        yield from self.scenery.settings(self.sandbox.poiids)
+        yield "listen", json.dumps([self._listen()]).replace(": ", " = ")
+        if self.scenery.transport == "http":
+            self._ears = {f"S{number}": free_port() for number in range(1, 5)}
+            for sale_id, port in self._ears.items():
+                yield f"pos.{sale_id}.http", f"http://127.0.0.1:{port}"
+        if self.scenery.results == "webhook":
             pair = self.sandbox.authority.server(["127.0.0.1"])
             yield from lay_webhook(self._folder, pair.certificate, pair.key)
+
+    def _listen(self) -> dict[str, Any]:
+        """The ``[[listen]]`` section of the transport."""
+        section: dict[str, Any] = {"kind": KINDS[self.scenery.transport], "json": self.scenery.form != "xml"}
+        match self.scenery.transport:
+            case "tls":
+                pair = self.sandbox.authority.server(["127.0.0.1"])
+                section |= {"port": 0, "certificate": str(pair.certificate), "key": str(pair.key)}
+            case _:
+                section["port"] = 0
+        return section
+
+    def _wire(self, till: Till, bridge: Bridge) -> Wire:
+        """A way to the bridge, not yet connected."""
+        transport = self.scenery.transport
+        address = bridge.addresses[KINDS[transport]]
+        match transport:
+            case "http":
+                return HttpWire(
+                    address, self.scenery.form, ("127.0.0.1", self._ears[till.sale_id]), self._news.set
+                )
+            case "tls":
+                return LineWire(transport, address, self._tls)
+            case _:
+                return LineWire(transport, address)
 
     async def close(self) -> None:
         """End everything."""
@@ -186,22 +229,36 @@ class Stage:
         if bridge is None or not bridge.status.alive:
             raise StageError("there is no bridge to connect to; say: START bridge")
         before = len(bridge.status.accepted)
-        await till.connect(bridge.address)
-        await self.until(lambda: len(bridge.status.accepted) > before, "the connection is not accepted")
-        till.connection = bridge.status.accepted[-1]
+        await till.connect(self._wire(till, bridge))
+        if "line" in self.scenery.traits:
+            await self.until(lambda: len(bridge.status.accepted) > before, "the connection is not accepted")
+            till.connection = bridge.status.accepted[-1]
 
-    def send(self, till: Till, message: bytes) -> None:
-        """A message that the bridge has to take up before anything is settled again."""
+    async def send(self, till: Till, message: bytes, ids: tuple[str, str, str], category: str) -> None:
+        """A message that the bridge has to take up before anything is settled again.
+
+        Args:
+            till: who says it.
+            message: its bytes.
+            ids: SaleID, POIID and ServiceID; empty ones of what has none.
+            category: its MessageCategory.
+        """
         self._expected += 1
-        till.send(message)
+        pair = (ids[0] or till.sale_id, ids[1] or till.poi_id)
+        await till.send(message, pair, (category, ids[2]))
 
     async def drop(self, till: Till) -> None:
         """Pull a cable, and wait until the bridge knows."""
         bridge = self.bridge
         assert bridge is not None, "connected before"
         gone = bridge.status.gone
-        till.drop()
-        await self.until(lambda: bridge.status.gone > gone or not bridge.status.alive, "the drop is not seen")
+        await till.drop()
+        if "line" in self.scenery.traits:
+            await self.until(
+                lambda: bridge.status.gone > gone or not bridge.status.alive, "the drop is not seen"
+            )
+        else:
+            await self.until(lambda: bridge.status.open == self._outstanding(), "the drop is not seen")
         self._expected = bridge.status.taken  # what was on its way may be lost
         await self.settle()
 
@@ -223,24 +280,31 @@ class Stage:
         bridge = self.bridge
         status = bridge.status if bridge is not None else None
         live = [till for till in self.tills.values() if till.connected]
+        ends = "line" in self.scenery.traits
         if self.sandbox.webhooks.busy:
             return "an event is on its way"
         if bridge is None or status is None or not status.alive:
-            return "connections end" if live else ""
+            return "connections end" if (ends and live) or self._outstanding() else ""
         if status.orders < bridge.orders:
             return "an order is on its way"
         if status.taken < self._expected:
             return f"{self._expected - status.taken} messages are not taken up"
         if status.busy > self.clock.awaited:
             return "the bridge is at work"
-        if self._scenery.results == "stream":
+        if self.scenery.results == "stream":
             silent = [poiid for poiid in self.sandbox.poiids if poiid not in status.troubled]
             if any(poiid not in self._streams_open() for poiid in silent):
                 return "a stream is being opened"
         if self.sandbox.streams.owed or self._told > self._told_before + status.heard:
             return "an event is on its way"
-        behind = [till.name for till in live if till.received < status.written.get(till.connection, 0)]
+        if self._outstanding() != status.open:
+            return "a request begins or ends"
+        behind = [till.name for till in live if till.wire.behind(status.written, till.connection)]
         return f"an answer is on its way to {behind[0]}" if behind else ""
+
+    def _outstanding(self) -> int:
+        """Requests that hold a connection of their own open, as their POS see it."""
+        return sum(till.outstanding for till in self.tills.values())
 
     @property
     def _told(self) -> int:
@@ -291,3 +355,11 @@ class Stage:
         """The platform's own rows, each with its terminal's POIID."""
         names = {one["serial"]: one["poiid"] for one in self.sandbox.terminals()}
         return [{**row, "POIID": names.get(row["deviceId"], "")} for row in self.sandbox.ledger()]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        port: int = plain.getsockname()[1]
+        return port

@@ -115,7 +115,7 @@ async def play(config: Path, start: float, passed: float, doom: Doom) -> None:
     host = HostedBridge(settings, start, passed, changed, checkpoint=doom.reached, half=doom.halves)
     doom.last_words = last_words
     await host.start()
-    say(json.dumps({"address": host.address}))
+    say(json.dumps({"addresses": host.addresses}))
     victim = Victim(host, doom)
     listeners.append(victim.tell)
     reader = asyncio.StreamReader()

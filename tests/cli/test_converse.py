@@ -55,7 +55,7 @@ def test_one_that_is_for_others_is_not_said_to_have_gone_well(
 ) -> None:
     name = script(tmp_path, f"ONLY webhook\n{GOOD}")
     assert main(["converse", name]) == 1
-    assert "ONLY webhook: see --grant and --results" in capsys.readouterr().out
+    assert "ONLY webhook: see --grant, --results, --transport and --form" in capsys.readouterr().out
 
 
 def test_one_that_does_not_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from nexo_bridge.conversation import configuration
 from nexo_bridge.conversation.bridge import HostedBridge, Status
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.till import Till
+from nexo_bridge.conversation.wires import LineWire
 from nexo_bridge.runtime.settings import load_settings
 from nexo_bridge.sandbox.server import Options, Sandbox
 
@@ -44,8 +45,8 @@ async def test_it_tells_how_it_stands(tmp_path: Path) -> None:
     news, reached = asyncio.Event(), list[str]()
     async with hosted(tmp_path, news, reached) as bridge:
         till = Till("POS", "POI00001", news.set)
-        await till.connect(bridge.address)
-        till.send(LOGIN)
+        await till.connect(LineWire("tcp", bridge.addresses["tcp"]))
+        await till.send(LOGIN, ("S1", "POI00001"))
         while not till.inbox or bridge.status.busy:
             news.clear()
             await news.wait()

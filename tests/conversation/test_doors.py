@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import Any
 
+from nexo_bridge.adapters.http import HttpListener
+from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.sealing import Keys
+from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_settings import TcpListen
-from nexo_bridge.conversation.doors import GatedJournal, WatchedListener
+from nexo_bridge.conversation.doors import Counts, GatedJournal, watched
 from nexo_bridge.core.journal import Entry, Query, Stamp
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import Refusal
 from nexo_bridge.nexo.framing import frame
+from nexo_bridge.pos.links.http import HttpLink
 
 
 def entry(number: int) -> Entry:
@@ -72,9 +77,13 @@ class Deaf:
 
 async def test_it_counts_and_writes_halves_when_asked() -> None:
     intake, halves, told = Deaf(), [False, True], list[str]()
-    listener = WatchedListener(
-        TcpListen(kind="tcp", host="127.0.0.1", port=0),
+    counts = Counts()
+    settings = TcpListen(kind="tcp", host="127.0.0.1", port=0)
+    listener = watched(
+        functools.partial(TcpListener, settings),
+        settings,
         intake,
+        counts=counts,
         changed=lambda: told.append("changed"),
         half=lambda: halves.pop(0),
         halved=lambda: told.append("halved"),
@@ -85,13 +94,48 @@ async def test_it_counts_and_writes_halves_when_asked() -> None:
         writer.write(frame(b"<a/>"))
         await intake.there.wait()
         (source,) = intake.sources
-        assert listener.accepted == [source.connection]
+        assert counts.accepted == [source.connection]
         assert await listener.write(source, b"<b/>")
         assert await reader.readexactly(8) == frame(b"<b/>")
         assert await listener.write(source, b"<c/>")
         assert await reader.readexactly(4) == frame(b"<c/>")[:4]
-        assert listener.written == {source.connection: 2}
+        assert counts.written == {source.connection: 2}
         assert told == ["changed", "halved", "halved"]
     finally:
         writer.transport.abort()
+        await listener.close()
+
+
+async def test_it_knows_what_requests_are_open() -> None:
+    intake, told = Deaf(), list[str]()
+    counts, over = Counts(), asyncio.Event()
+    settings = HttpListen(kind="http", host="127.0.0.1", port=0)
+    listener = watched(
+        functools.partial(HttpListener, settings),
+        settings,
+        intake,
+        counts=counts,
+        changed=over.set,
+        half=lambda: False,
+        halved=lambda: told.append("halved"),
+    )
+    host, _, port = (await listener.start()).rpartition(":")
+    link = HttpLink(f"http://{host}:{port}/nexo", content_type="application/xml")
+    lost: asyncio.Queue[object] = asyncio.Queue()
+
+    async def heard(_: bytes) -> None:
+        told.append("heard")
+
+    try:
+        await link.connect(heard, lambda: None)
+        await link.send(b"<a/>", lost.put_nowait)
+        await intake.there.wait()
+        (source,) = intake.sources
+        assert counts.open == {source.connection}
+        assert await listener.write(source, b"<SaleToPOIResponse><MessageHeader/></SaleToPOIResponse>")
+        await lost.get()
+        await over.wait()
+        assert (counts.open, told) == (set(), ["halved", "heard"])
+    finally:
+        await link.close()
         await listener.close()

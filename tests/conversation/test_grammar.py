@@ -116,8 +116,8 @@ def test_a_line_is_a_statement(text: str, statement: Statement) -> None:
         ("SET fence", "SET name=value"),
         ("SET", "SET name=value"),
         ("ALSO sprach", "ALSO dedup"),
-        ("ONLY you", "ONLY custom_token | mtls"),
-        ("ONLY", "ONLY custom_token | mtls"),
+        ("ONLY you", "ONLY custom_token | http"),
+        ("ONLY", "ONLY custom_token | http"),
         ("POS> Payment 'half", "No closing quotation"),
     ],
 )
@@ -144,3 +144,14 @@ def test_what_a_script_is_only_for_adds_up() -> None:
 
 def test_a_script_that_kills_is_known() -> None:
     assert parse("KILL bridge at Asking.decided\n").kills
+
+
+def test_a_line_may_depend_on_the_transport() -> None:
+    lines = parse("IF line POS drops\nUNLESS line POS< nothing\nPOS< nothing").lines
+    assert [line.where for line in lines] == [("line", True), ("line", False), None]
+
+
+@pytest.mark.parametrize("text", ["IF", "IF line", "UNLESS wings POS drops", "IF line IF line POS drops"])
+def test_what_a_line_cannot_depend_on_is_refused(text: str) -> None:
+    with pytest.raises(ScriptError):
+        parse(text)

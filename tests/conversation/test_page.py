@@ -10,6 +10,7 @@ import pytest
 from nexo_bridge.conversation import grammar
 from nexo_bridge.conversation.player import play
 from nexo_bridge.conversation.points import POINTS
+from nexo_bridge.conversation.transports import HAS, TRAITS, TRANSPORTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conversations.md").read_text(encoding="utf-8")
 
@@ -72,11 +73,21 @@ def test_every_line_is_told() -> None:
         "SET",
         "ALSO",
         "ONLY",
+        "IF",
+        "UNLESS",
     } | (grammar.PROCESS)
     lines = dict(rows("Lines"))
     assert all(word in lines["TERMINAL …"] for word in grammar.TERMINAL)
     assert {word.split()[1] for word in lines if word.startswith("DISK")} <= grammar.DISK
-    assert set(re.findall(r"`(\w+)`", lines["ONLY WORD …"])) == grammar.ONLY
+    assert set(re.findall(r"`([\w-]+)`", lines["ONLY WORD …"])) == grammar.ONLY
+
+
+def test_the_traits_are_told() -> None:
+    assert dict(rows("Transports")) == dict(TRAITS)
+    section = PAGE.split("### Transports")[1].split("##")[0]
+    for transport in TRANSPORTS:
+        line = next(line for line in section.splitlines() if line.startswith(f"- `{transport}`"))
+        assert set(re.findall(r"`([\w-]+)`", line)[1:]) == HAS[transport]
 
 
 async def test_the_example_goes_as_written(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from nexo_bridge.conversation.grammar import parse
 from nexo_bridge.conversation.player import ScriptFailed, play
+from nexo_bridge.conversation.scenery import Scenery
+from nexo_bridge.conversation.transports import Transport
 
 PAID = "POS> Payment ServiceID=7 10.00 EUR\nPLAT: approve\nPOS< Payment Success\n"
 
@@ -80,3 +82,14 @@ async def test_a_platform_that_charges_after_a_no_breaks_an_invariant(tmp_path: 
     text = "POS> Payment ServiceID=7 10.00\nPLAT: decline\nPOS< Payment Failure Refusal\nPLAT: overturn"
     with pytest.raises(ScriptFailed, match="I3, I5: X3 is Failure and charged"):
         await played(text, tmp_path)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "http"])
+async def test_a_line_is_played_where_its_trait_is(transport: Transport, tmp_path: Path) -> None:
+    text = "POS> Login\nPOS< Login Success\nIF line LEDGER 0 payments\nUNLESS line LEDGER 1 payment"
+    scenery = Scenery(transport=transport)
+    if transport == "tcp":
+        await play(parse(text), tmp_path, tmp_path, scenery=scenery)
+    else:
+        with pytest.raises(ScriptFailed, match="line 4"):
+            await play(parse(text), tmp_path, tmp_path, scenery=scenery)

@@ -39,7 +39,7 @@ async def test_it_obeys_and_is_killed(tmp_path: Path) -> None:
     news = asyncio.Event()
     async with remote(tmp_path, news) as bridge:
         assert bridge.status.alive
-        assert bridge.address[1] > 0
+        assert bridge.addresses["tcp"][1] > 0
         bridge.turn(5.0)
         bridge.disk(waits=True)
         bridge.disk(waits=False)

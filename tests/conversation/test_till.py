@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from nexo_bridge.conversation.till import Till
+from nexo_bridge.conversation.wires import LineWire
 from nexo_bridge.nexo.framing import frame
 
 
@@ -40,23 +41,28 @@ async def peer() -> AsyncIterator[Peer]:
             made.writer.transport.abort()
 
 
+async def heard(till: Till, count: int, news: asyncio.Event) -> list[bytes]:
+    while len(till.inbox) < count:
+        news.clear()
+        await news.wait()
+    return [one.data for one in till.inbox]
+
+
 async def test_what_it_says_and_hears() -> None:
     news = asyncio.Event()
     till = Till("POS2", "POI00001", news.set)
     assert till.sale_id == "S2"
+    assert (till.connected, till.outstanding) == (False, 0)
     async with peer() as other:
-        await till.connect(other.address)
+        await till.connect(LineWire("tcp", other.address))
         await other.there.wait()
         assert till.connected
-        till.send(b"<a/>")
+        await till.send(b"<a/>", ("S2", "POI00001"))
         assert other.reader is not None
         assert other.writer is not None
         assert await other.reader.readexactly(8) == frame(b"<a/>")
         other.writer.write(frame(b"<b/>") + frame(b"<c/>"))
-        while till.received < 2:
-            news.clear()
-            await news.wait()
-        assert [heard.data for heard in till.inbox] == [b"<b/>", b"<c/>"]
+        assert await heard(till, 2, news) == [b"<b/>", b"<c/>"]
         till.half_close()
         assert await other.reader.read() == b""
         await till.leave()
@@ -66,9 +72,9 @@ async def test_what_it_says_and_hears() -> None:
 async def test_a_cable_that_is_pulled_is_a_reset() -> None:
     till = Till("POS", "POI00001", lambda: None)
     async with peer() as other:
-        await till.connect(other.address)
+        await till.connect(LineWire("tcp", other.address))
         await other.there.wait()
-        till.drop()
+        await till.drop()
         assert not till.connected
         assert other.reader is not None
         try:
@@ -83,7 +89,7 @@ async def test_it_knows_when_the_other_side_ends() -> None:
     news = asyncio.Event()
     till = Till("POS", "POI00001", news.set)
     async with peer() as other:
-        await till.connect(other.address)
+        await till.connect(LineWire("tcp", other.address))
         await other.there.wait()
         assert other.writer is not None
         other.writer.close()
@@ -91,4 +97,34 @@ async def test_it_knows_when_the_other_side_ends() -> None:
             news.clear()
             await news.wait()
         assert not till.connected
+        await till.leave()
+
+
+class Hall(LineWire):
+    """A wire on which everybody hears everything."""
+
+    shared = True
+
+
+async def test_of_what_everybody_hears_it_takes_its_own() -> None:
+    news = asyncio.Event()
+    till = Till("POS", "POI00001", news.set)
+    told = [
+        b'<SaleToPOI%s><MessageHeader MessageCategory="%s" ServiceID="%s" SaleID="%s"/></SaleToPOI%s>'
+        % (*one, one[0])
+        for one in (
+            (b"Response", b"Payment", b"8", b"S1"),
+            (b"Request", b"Display", b"", b"S2"),
+            (b"Response", b"Payment", b"7", b"S1"),
+            (b"Request", b"Display", b"", b"S1"),
+        )
+    ]
+    async with peer() as other:
+        await till.connect(Hall("tcp", other.address))
+        await till.send(b"<a/>", ("S1", "POI00001"), ("Payment", "7"))
+        await other.there.wait()
+        assert other.writer is not None
+        for message in told:
+            other.writer.write(frame(message))
+        assert await heard(till, 2, news) == told[2:]
         await till.leave()

@@ -1,5 +1,7 @@
 """HTTP: one POST for each message, its answer in the response; many at a time, so that an Abort overtakes a payment.
 
+What the terminal wants besides (a display, an event) comes as a POST to an address of ours, if there is one.
+
 A new connection carries each request: one that stood idle could be closed by the other side just when a payment is
 written to it, and then nobody would know.
 """
@@ -7,16 +9,21 @@ written to it, and then nobody would know.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from contextlib import suppress
+from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import web
 
 from nexo_bridge.errors import BridgeError
 from nexo_bridge.nexo.framing import MAX_FRAME
 from nexo_bridge.pos.links.link import CONNECT, AnswerLost, Ended, Heard, Lost, NothingSent, cannot_connect
 
+_NEXO = frozenset({"application/xml", "text/xml", "application/json"})
+"""Content types of nexo messages; whatever else a response holds is for people."""
 _TELL = 10.0
 """Seconds that a message which nothing answers may take to be taken."""
 
@@ -28,10 +35,20 @@ class HttpLink:
         url: where messages are posted.
         content_type: of what is posted.
         tls: for https, whom to trust and who we are.
+        listen: host and port where the terminal may speak to us; None: nowhere.
     """
 
-    def __init__(self, url: str, *, content_type: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        content_type: str,
+        tls: ssl.SSLContext | None = None,
+        listen: tuple[str, int] | None = None,
+    ) -> None:
         self._url, self._content_type, self._tls = url, content_type, tls
+        self._listen = listen
+        self._ear: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._posts: set[asyncio.Task[None]] = set()
         self._heard: Heard
@@ -41,10 +58,21 @@ class HttpLink:
         """See ``Link``."""
         return self._session is not None
 
+    @property
+    def outstanding(self) -> int:
+        """Requests whose response has not come."""
+        return len(self._posts)
+
     async def connect(self, heard: Heard, ended: Ended) -> None:  # noqa: ARG002 - nothing stands that could end
-        """See ``Link``; whether somebody answers there shows with each message."""
+        """See ``Link``; whether somebody answers there shows with each message.
+
+        Raises:
+            NothingSent: we cannot listen where we should.
+        """
         await self.close()
         self._heard = heard
+        if self._listen is not None:
+            await self._open_ear(*self._listen)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=True if self._tls is None else self._tls, force_close=True, limit=0
@@ -68,7 +96,6 @@ class HttpLink:
             return
         task = asyncio.create_task(self._ask(session, data, lost), name="pos post")
         self._posts.add(task)
-        task.add_done_callback(self._posts.discard)
 
     async def close(self) -> None:
         """See ``Link``."""
@@ -79,27 +106,52 @@ class HttpLink:
         await asyncio.gather(*posts, return_exceptions=True)
         if session is not None:
             await session.close()
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            await ear.cleanup()
+
+    async def _open_ear(self, host: str, port: int) -> None:
+        app = web.Application(client_max_size=MAX_FRAME)
+        app.router.add_post("/{path:.*}", self._spoken_to)
+        self._ear = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._ear.setup()
+        try:
+            await web.TCPSite(self._ear, host, port).start()
+        except OSError as error:
+            await self.close()
+            raise NothingSent(
+                f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}"
+            ) from None
+
+    async def _spoken_to(self, request: web.Request) -> web.Response:
+        answer = await self._heard(await request.read())
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(body=answer, headers={"Content-Type": self._content_type})
 
     async def _ask(self, session: aiohttp.ClientSession, data: bytes, lost: Lost) -> None:
+        why: BridgeError = AnswerLost("the answer held no response to it")  # of no effect if it did
         try:
             await self._post(session, data)
         except BridgeError as problem:
-            lost(problem)
-        else:
-            lost(AnswerLost("the answer held no response to it"))  # of no effect if it did
+            why = problem
+        finally:
+            self._posts.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        lost(why)
 
     async def _post(self, session: aiohttp.ClientSession, data: bytes) -> None:
         """Post one message and hand on what comes back, whatever its status: refusals say why in nexo, too."""
         try:
             async with session.post(self._url, data=data, allow_redirects=False) as response:
                 status, body = response.status, await _body(response)
+                nexo = response.content_type in _NEXO
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
             parts = urlsplit(self._url)
             raise cannot_connect(parts.hostname or "", parts.port or 0, cause) from None
         except (aiohttp.ClientError, OSError):
             raise AnswerLost("the connection broke before the answer came") from None
-        if body:
+        if body and nexo:
             with suppress(
                 BridgeError
             ):  # our answer to a device request that cannot be sent: the payment goes on

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
+import aiohttp
 import pytest
 
 from nexo_bridge.nexo.framing import MAX_FRAME
 from nexo_bridge.pos.links.address import link
 from nexo_bridge.pos.links.http import HttpLink
-from nexo_bridge.pos.links.link import AnswerLost
+from nexo_bridge.pos.links.link import AnswerLost, NothingSent
 from tests.pos.links.peers import PAIR, Ears, webs
 
 
@@ -90,3 +92,24 @@ async def test_a_peer_that_speaks_no_http_got_the_request_all_the_same() -> None
         assert isinstance(await ears.lost.get(), AnswerLost)
         await one.close()
         await over.wait()
+
+
+async def test_the_terminal_speaks_to_an_address_of_ours() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    one, ears = (
+        HttpLink("http://127.0.0.1:9/", content_type="application/xml", listen=("127.0.0.1", port)),
+        Ears(),
+    )
+    await ears.connect(one)
+    async with aiohttp.ClientSession() as session:
+        ears.says = b"<shown/>"
+        for status, said in ((200, b"<shown/>"), (204, b"")):
+            async with session.post(f"http://127.0.0.1:{port}/any", data=b"<show/>") as response:
+                assert (response.status, await response.read()) == (status, said)
+    assert ears.heard.qsize() == 2
+    other = HttpLink("http://127.0.0.1:9/", content_type="application/xml", listen=("127.0.0.1", port))
+    with pytest.raises(NothingSent, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
+        await Ears().connect(other)
+    await one.close()

@@ -1,0 +1,32 @@
+"""What differs from transport to transport, so that one script is played over all of them. Pure.
+
+A script says what a POS says and hears. Where a transport makes that another thing, it is a trait with a name here, and
+a line of the script says ``IF trait`` or ``UNLESS trait``: what is not named is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, get_args
+
+Transport: TypeAlias = Literal["tcp", "tls", "http"]
+
+TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
+
+TRAITS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "line": "a POS has one connection to the bridge, which ends with either of them",
+        "half-closes": "a POS can end what it says and still hear",
+    }
+)
+"""Names of what may differ, and what each means."""
+
+HAS: Final[Mapping[Transport, frozenset[str]]] = MappingProxyType(
+    {
+        "tcp": frozenset({"line", "half-closes"}),
+        "tls": frozenset({"line"}),
+        "http": frozenset[str](),
+    }
+)
+"""The traits of each transport."""
