@@ -102,7 +102,7 @@ class Broker:
         first = not self.port
         for _ in range(5):
             if first:
-                self.port = _free_port()
+                self.port = free_port()
             self._write_config()
             if self._up():
                 return
@@ -220,7 +220,7 @@ class Broker:
             process.stderr.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with contextlib.closing(socket.socket()) as plain:
         plain.bind(("127.0.0.1", 0))
         port: int = plain.getsockname()[1]

@@ -83,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider", choices=("on", "off"), default="off", help="a service provider for QR (off)"
     )
+    parser.add_argument(
+        "--mqtt", type=_address, metavar="HOST:PORT", help="bridge.toml also hears POS at this broker"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -117,6 +120,7 @@ def main(arguments: argparse.Namespace) -> int:
         webhook_port=arguments.webhook_port,
         schedule=arguments.schedule,
         provider=arguments.provider == "on",
+        mqtt=arguments.mqtt,
     )
     try:
         asyncio.run(_serve(options))
@@ -147,6 +151,13 @@ async def _serve(options: Options) -> None:
 
 def _port(text: str) -> int:
     return _bounded(text, 0, 65535)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise argparse.ArgumentTypeError("must be HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _count(text: str) -> int:

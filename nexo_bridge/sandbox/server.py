@@ -55,6 +55,7 @@ class Options:
         webhook_port: where ``bridge.toml`` lets its webhook listen, and the sandbox calls it; 0: nowhere.
         schedule: when events are sent; see ``events.Schedule``.
         provider: whether QR payments that the customer scans are a service provider's.
+        mqtt: host and port of a broker at which ``bridge.toml`` lets POS be heard too.
         clock: what time it is and what rings when.
     """
 
@@ -79,6 +80,7 @@ class Options:
     webhook_port: int = 0
     schedule: Schedule = field(default_factory=dict)
     provider: bool = False
+    mqtt: tuple[str, int] | None = None
     clock: Clock = field(default_factory=LoopClock)
 
 
@@ -193,7 +195,12 @@ class Sandbox:
         self.api_url = self.bases["device_api"]
         self.config_path = state.folder / "bridge.toml"
         text = settings_file.render(
-            self.bases, f"{_CERTIFICATES}/ca.pem", state.entries, options.results, state.webhook
+            self.bases,
+            f"{_CERTIFICATES}/ca.pem",
+            state.entries,
+            options.results,
+            state.webhook,
+            mqtt=options.mqtt,
         )
         if state.webhook is not None:
             self.set_webhook(

@@ -53,8 +53,10 @@ def render(
     terminals: Sequence[TerminalEntry],
     results: str = "poll",
     webhook: WebhookEntry | None = None,
+    *,
+    mqtt: tuple[str, int] | None = None,
 ) -> str:
-    """The file's text. ``bases`` has ``auth``, ``device_auth``, ``api`` and ``device_api``."""
+    """The file's text. ``bases`` has ``auth``, ``device_auth``, ``api`` and ``device_api``; ``mqtt`` is a broker."""
     lines = [
         "# Written by `nexo-bridge sandbox` at every start; relative paths are relative to this file's folder.",
         "",
@@ -63,6 +65,11 @@ def render(
         'host = "127.0.0.1"',
         "port = 0",
         "",
+        *(
+            ["[[listen]]", 'kind = "mqtt"', f"host = {_string(mqtt[0])}", f"port = {mqtt[1]}", ""]
+            if mqtt is not None
+            else []
+        ),
         "[journal]",
         'path = "journal.sqlite"',
         "",

@@ -62,3 +62,10 @@ def test_writing_replaces_in_one_step(tmp_path: Path) -> None:
     write(path, "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["bridge.toml"]
     assert path.read_text() == "new"
+
+
+def test_a_broker_is_a_listener_beside_tcp() -> None:
+    told = tomllib.loads(
+        render(BASES, "ca.pem", [TerminalEntry("POI00001", "S1", "a", "b")], mqtt=("127.0.0.1", 1883))
+    )
+    assert told["listen"][1] == {"kind": "mqtt", "host": "127.0.0.1", "port": 1883}
