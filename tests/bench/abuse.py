@@ -23,7 +23,7 @@ from tests.faults import words
 TARGET = 100.0
 """Milliseconds."""
 
-SECONDS = 8.0
+SECONDS = 5.0
 PAUSE = 0.02
 
 LIMITS = "port = 0\nmax_connections = 4096\nmax_connections_per_address = 4096\n"
