@@ -13,7 +13,7 @@ import pytest
 from nexo_bridge.conversation.nursery import Nursery
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     made = Nursery()
     yield made
