@@ -68,7 +68,7 @@ def test_untouched_journal_walks(connection: sqlite3.Connection) -> None:
         "UPDATE entries SET name = x'ff' WHERE number = 4",
         "UPDATE entries SET wall = 'soon' WHERE number = 4",
         "UPDATE entries SET settles = 1 - settles WHERE number = 4",
-        "UPDATE entries SET format = 2 WHERE number = 4",
+        "UPDATE entries SET format = format + 1 WHERE number = 4",
         "UPDATE entries SET exchange = NULL WHERE number = 4",
         "UPDATE entries SET exchange = 2 WHERE number = 4",
         "UPDATE entries SET exchange = 77 WHERE number = 4",

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import JournalLocked, SqliteJournal
 from nexo_bridge.adapters.journal_writer import Stop
 from nexo_bridge.adapters.sealing import Keys
@@ -536,9 +536,11 @@ async def test_prune_leaves_a_trace_and_a_chain_that_verifies(path: Path) -> Non
 # --- speed
 
 
-async def test_three_thousand_entries_a_second_with_fifty_at_once(path: Path) -> None:
+async def test_fifty_at_once_share_their_commits(path: Path) -> None:
+    """What makes 19 000 entries a second of a disk that syncs some hundred times; ``make bench`` measures it."""
     body = {"request": {"text": "x" * 700}, "key": "k" * 36}
-    async with opened(path) as journal:
+    points: list[str] = []
+    async with opened(path, connect=probed(points.append)) as journal:
 
         async def one(number: int) -> None:
             for step in range(4):
@@ -546,11 +548,9 @@ async def test_three_thousand_entries_a_second_with_fifty_at_once(path: Path) ->
                     journal, "Step", f"X{number}", body=body, refs=(("key", str(number)),), settles=step == 3
                 )
 
-        begun = time.perf_counter()
         for start in range(0, 500, 50):
             await asyncio.gather(*(one(number) for number in range(start, start + 50)))
-        rate = 2_000 / (time.perf_counter() - begun)
-    assert rate > 1_000  # measured: 19 000; shared machines are given room
+    assert points.count("journal.committed") < 1_000  # of 2 000 entries; some hundred are usual
 
 
 # --- any sequence

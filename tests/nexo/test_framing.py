@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nexo_bridge.errors import FrameTooLarge, NotXml
@@ -277,6 +277,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
+@settings(deadline=None)  # what is slow here is a busy machine
 @given(
     st.lists(st.one_of(PIECES, st.binary(max_size=12)), max_size=12).map(b"".join),
     st.integers(4, 200),
@@ -294,6 +295,7 @@ def test_law_any_chunking_gives_the_same_events(stream: bytes, cap: int, data: s
         assert flat(events(pieces, max_size=cap)) == whole
 
 
+@settings(deadline=None)  # what is slow here is a busy machine
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.booleans()), max_size=8))
 def test_law_what_is_framed_comes_out_again(messages: list[tuple[bytes, bool]]) -> None:
     sent = [(b"<m>" + data.hex().encode() + b"</m>", framed) for data, framed in messages]

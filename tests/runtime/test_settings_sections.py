@@ -46,9 +46,13 @@ def test_a_qr_brand_may_leave_the_method_to_the_terminal() -> None:
     assert Brand(method="qr").payment_type is None
 
 
-def test_only_strict_mode_is_served() -> None:
+def test_a_mode_is_one_of_the_two() -> None:
+    assert [Pos.model_validate({"mode": mode}).mode for mode in ("strict", "tolerant")] == [
+        "strict",
+        "tolerant",
+    ]
     with pytest.raises(ValidationError):
-        Pos.model_validate({"mode": "tolerant"})
+        Pos.model_validate({"mode": "lenient"})
 
 
 @pytest.mark.parametrize(
