@@ -17,8 +17,8 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# As `make test`, with a kill at every named point of every way a payment can go, not of the covering five, and with
-# every payment conversation played by every grant and result channel, not by a covering set.
+# As `make test`, with process, token endpoint and result channel dying at every named point of every way a payment can
+# go, each with every ending, and with every payment conversation played by every grant and result channel, not by a covering set.
 test-all: export KILLS = all
 test-all: export SCENERIES = all
 test-all: $(VENV)/ready

@@ -13,7 +13,7 @@ from nexo_bridge.adapters.channel import NOT_ASKED_FOR, Feed
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
-from nexo_bridge.adapters.ppaas_http import Clock
+from nexo_bridge.adapters.ppaas_http import Clock, Platform
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.doors import Counts, GatedJournal, watched
 from nexo_bridge.core.signals import PlatformEvent
@@ -44,7 +44,7 @@ class Status:
         reached: how often each named point was reached.
         heard: events of the platform that were handed to the core.
         webhook: where the platform may call it; empty without one.
-        troubled: terminals whose channel waits before it tries again.
+        opening: streams that wait neither for an event nor for time: they are being opened, or about to be.
     """
 
     alive: bool = True
@@ -59,7 +59,7 @@ class Status:
     reached: dict[str, int] = field(default_factory=dict)
     heard: int = 0
     webhook: str = ""
-    troubled: tuple[str, ...] = ()
+    opening: int = 0
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
@@ -106,9 +106,34 @@ Checkpoint = Callable[[str], None]
 
 
 class _CountedChannels(Channels):
-    """Result channels whose events are counted on their way to the core."""
+    """Result channels whose events are counted on their way to the core, and who of them waits for time."""
 
-    heard = 0
+    def __init__(self, settings: Settings, doors: Platform, journal: GatedJournal, clock: StageClock) -> None:
+        super().__init__(settings, doors, journal, clock=clock, chance=lambda: 1.0)
+        self._stage_clock = clock
+        self._streams_wanted = sum(one.results == "stream" for one in settings.terminals.values())
+        self._pausing = 0
+        self.heard = 0
+
+    @property
+    def opening(self) -> int:
+        """See ``Status``: an open stream, and one that was refused, each wait for time in one pause."""
+        return self._streams_wanted - self._pausing
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+
+        def end() -> None:
+            self._pausing -= 1
+            over.set()
+
+        self._pausing += 1
+        timer = self._stage_clock.call_later(seconds, end)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+            self._pausing -= not over.is_set()
 
     async def start(self, feed: Feed, works: Callable[[], bool]) -> None:
         def counted(event: PlatformEvent) -> None:
@@ -170,9 +195,7 @@ class HostedBridge:
             low=0,
         )
         self._gate = GatedJournal(self._journal, self._news.set)
-        self._channels = _CountedChannels(
-            settings, self._platform, self._gate, clock=self._clock, chance=lambda: 1.0
-        )
+        self._channels = _CountedChannels(settings, self._platform, self._gate, self._clock)
         self._app = await asyncio.to_thread(
             functools.partial(
                 Application,
@@ -254,12 +277,17 @@ class HostedBridge:
             reached=reached,
             heard=self._channels.heard,
             webhook=self._channels.webhook_address or "",
-            troubled=tuple(poiid for poiid in self._settings.terminals if self._troubled(poiid)),
+            opening=self._channels.opening if self._alive else 0,
         )
 
-    def _troubled(self, poiid: str) -> bool:
-        state = self._channels.state(poiid)
-        return state is not None and state.problem is not None
+    def troubles(self) -> list[str]:
+        """What is wrong with sessions and channels now, a sentence each; empty if nothing is."""
+        found = []
+        for poiid in self._settings.terminals:
+            session, channel = self._platform.session_state(poiid), self._channels.state(poiid)
+            problems = (session.problem, None if channel is None else channel.problem)
+            found += [f"{poiid}: {problem}" for problem in problems if problem is not None]
+        return found
 
     def _busy(self) -> int:
         if not self._alive:

@@ -27,7 +27,7 @@ from nexo_bridge.conversation.grammar import (
     Statement,
 )
 from nexo_bridge.conversation.hearing import Heard, differences, inner_differences, repeats
-from nexo_bridge.conversation.scenery import Scenery
+from nexo_bridge.conversation.scenery import USUAL, Scenery
 from nexo_bridge.conversation.stage import Stage, StageError
 from nexo_bridge.conversation.till import Till
 from nexo_bridge.nexo.json_form import in_form
@@ -75,7 +75,7 @@ class Player:
         folder: Path,
         files: Path,
         *,
-        scenery: Scenery = Scenery(),  # noqa: B008 - frozen
+        scenery: Scenery = USUAL,
     ) -> None:
         self._script = script
         self._files = files
@@ -339,7 +339,7 @@ async def play(
     folder: Path,
     files: Path,
     *,
-    scenery: Scenery = Scenery(),  # noqa: B008 - frozen
+    scenery: Scenery = USUAL,
 ) -> Player:
     """Play a script once; see ``Player``."""
     player = Player(script, folder, files, scenery=scenery)

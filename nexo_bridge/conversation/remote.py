@@ -85,8 +85,7 @@ class RemoteBridge:
                 continue
             if not values["alive"]:
                 values |= {"alive": True, "busy": 1}  # it has stopped; it is over once the process has ended
-            lists = {name: tuple(values[name]) for name in ("accepted", "troubled")}
-            self.status = Status(**{**values, **lists})
+            self.status = Status(**{**values, "accepted": tuple(values["accepted"])})
             if self.addresses:
                 self._begun.set()
             self._changed()

@@ -55,8 +55,7 @@ class Scenery:
 
     def __str__(self) -> str:
         """What differs from the usual scenery, as part of a name; empty if nothing does."""
-        usual = Scenery()
-        different = [one.name for one in fields(self) if getattr(self, one.name) != getattr(usual, one.name)]
+        different = [one.name for one in fields(self) if getattr(self, one.name) != getattr(USUAL, one.name)]
         return "-".join("dedup" if name == "dedup" else str(getattr(self, name)) for name in different)
 
     def suits(self, only: Iterable[str]) -> bool:
@@ -76,6 +75,10 @@ class Scenery:
         """Dotted names and values beside what the sandbox's own file says for ``grant``."""
         if self.results != "poll":
             yield from ((f"terminals.{poiid}.results", self.results) for poiid in poiids)
+
+
+USUAL: Final = Scenery()
+"""What a script is played before unless something else is asked for."""
 
 
 def every(grants: Iterable[Grant] = GRANTS, channels: Iterable[Results] = CHANNELS) -> tuple[Scenery, ...]:

@@ -20,7 +20,7 @@ from nexo_bridge.conversation import configuration
 from nexo_bridge.conversation.bridge import Bridge, HostedBridge
 from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.remote import RemoteBridge
-from nexo_bridge.conversation.scenery import SECRET, Scenery, lay_webhook
+from nexo_bridge.conversation.scenery import SECRET, USUAL, Scenery, lay_webhook
 from nexo_bridge.conversation.till import Till
 from nexo_bridge.conversation.transports import Transport
 from nexo_bridge.conversation.wires import HttpWire, LineWire, Wire
@@ -58,7 +58,7 @@ class Stage:
         settings: tuple[tuple[str, str], ...] = (),
         *,
         own_process: bool = False,
-        scenery: Scenery = Scenery(),  # noqa: B008 - frozen
+        scenery: Scenery = USUAL,
     ) -> None:
         self._folder = folder
         self._changes = settings
@@ -83,6 +83,7 @@ class Stage:
         self.tills: dict[str, Till] = {}
         self.reached: dict[str, int] = {}
         self.doom: tuple[str, int] | None = None
+        self.at_point: Callable[[str], None] = lambda _: None  # hears a bridge in this process
         self._expected = 0
         self._told_before = 0
         self._ears: dict[str, int] = {}
@@ -184,9 +185,15 @@ class Stage:
                 config, self.log, self._start, passed, self._news.set, doom=self.doom
             )
         else:
-            bridge = HostedBridge(self.settings, self._start, passed, self._news.set)
+            bridge = HostedBridge(
+                self.settings,
+                self._start,
+                passed,
+                self._news.set,
+                checkpoint=lambda name: self.at_point(name),  # noqa: PLW0108 - it may be another later
+            )
         self.bridge, self.doom, self._expected = bridge, None, 0
-        await self.until(lambda: not self._streams_open(), "streams of a bridge that is gone stay open")
+        await self.until(lambda: not self._any_stream(), "streams of a bridge that is gone stay open")
         self._told_before = self._told
         await bridge.start()
         if bridge.status.webhook:
@@ -291,10 +298,8 @@ class Stage:
             return f"{self._expected - status.taken} messages are not taken up"
         if status.busy > self.clock.awaited:
             return "the bridge is at work"
-        if self.scenery.results == "stream":
-            silent = [poiid for poiid in self.sandbox.poiids if poiid not in status.troubled]
-            if any(poiid not in self._streams_open() for poiid in silent):
-                return "a stream is being opened"
+        if status.opening > 0:
+            return "a stream is being opened"
         if self.sandbox.streams.owed or self._told > self._told_before + status.heard:
             return "an event is on its way"
         if self._outstanding() != status.open:
@@ -311,10 +316,9 @@ class Stage:
         """Events that the platform knows to be with a bridge: written to a stream, or answered 2xx."""
         return self.sandbox.streams.sent + sum(200 <= one < 300 for one in self.sandbox.webhooks.statuses)
 
-    def _streams_open(self) -> set[str]:
-        """The terminals whose stream stands, as the platform sees it."""
-        streams = self.sandbox.streams
-        return {one["poiid"] for one in self.sandbox.terminals() if streams.open(one["serial"])}
+    def _any_stream(self) -> bool:
+        """Whether one stands, as the platform sees it."""
+        return any(self.sandbox.streams.open(one["serial"]) for one in self.sandbox.terminals())
 
     async def until(self, true: Callable[[], bool], otherwise: str) -> None:
         """Wait for something that needs no time of the script."""

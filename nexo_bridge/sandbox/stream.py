@@ -51,6 +51,7 @@ class Streams:
         self._faults = faults
         self._poiid = poiid
         self.changed: Callable[[], None] = lambda: None
+        self._out_of_order = False
         self._sessions: set[_Session] = set()
         self.sent = 0
         self.opened = 0
@@ -60,6 +61,12 @@ class Streams:
     def owed(self) -> int:
         """Events that open streams have still to get."""
         return sum(len(self._events.logs[one.serial]) - one.position for one in self._sessions)
+
+    def put(self, *, out_of_order: bool) -> None:
+        """End all streams and refuse others with 503, or let them come again; events wait for them meanwhile."""
+        self._out_of_order = out_of_order
+        for session in self._sessions:
+            session.more.set()
 
     def open(self, serial: str) -> int:
         """How many streams a device has open."""
@@ -72,6 +79,8 @@ class Streams:
             PlatformError: it is refused.
         """
         serial = device_of(request)
+        if self._out_of_order:
+            raise PlatformError(503, "UNAVAILABLE", "There are no streams at the moment")
         if request.method != "GET":
             raise PlatformError(405, "METHOD_NOT_ALLOWED", "A stream is opened with GET", Allow="GET")
         if request.headers.get("upgrade", "").lower() != "websocket":
@@ -114,6 +123,9 @@ class Streams:
         )
         try:
             while not reading.done():
+                if self._out_of_order:
+                    writer.close()
+                    break
                 await self._send(protocol, session, writer)
                 await session.more.wait()
                 session.more.clear()

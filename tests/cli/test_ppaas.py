@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from nexo_bridge.sandbox import realms
 from nexo_bridge.sandbox.server import Options, Sandbox
 from tests.runtime.login_rig import POIID
 
+README = Path(__file__).parents[2] / "README.md"
 APPLICATION = """
 [application]
 realm = "sandbox-ma"
@@ -47,6 +50,17 @@ async def test_the_documented_first_steps(sandbox: Sandbox, capsys: pytest.Captu
     assert await ppaas(sandbox, "call", "GET", "/terminal/v1/status") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown == {"status": 200, "body": {"deviceId": "2097CD800001", "state": "IDLE"}}
+
+
+async def test_the_lines_of_the_readme_do_what_they_say(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = re.findall(r"^nexo-bridge (ppaas .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["token", "countries", "call"]
+    for line in lines:
+        words = shlex.split(line.replace("sandbox/bridge.toml", str(sandbox.config_path)))
+        assert await asyncio.to_thread(main, words) == 0
+        assert json.loads(capsys.readouterr().out)
 
 
 async def test_a_call_may_carry_a_body_and_be_refused(
