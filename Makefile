@@ -18,11 +18,12 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # As `make test`, with process, token endpoint and result channel dying at every named point of every way a payment can
-# go, each with every ending, and with every payment conversation played by every grant and result channel, not by a covering set.
+# go, with every ending, and with every conversation in every scenery (docs/conversations.md); `make test` covers them.
 test-all: export KILLS = all
 test-all: export SCENERIES = all
 test-all: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_conversations.py
+	$(BIN)/python -m pytest -n 2 tests/test_conversations.py # one file, which would keep one core busy
 
 # Random histories of payments, crashes and faults, many more than `make test` walks.
 simulate: $(VENV)/ready
