@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -181,6 +182,7 @@ def play(story: bytes) -> Simulation:
     return world
 
 
+@pytest.mark.timeout(0 if THOROUGH else 180)  # 250 stories take their time on a busy machine
 @given(story=STORIES, prefix=st.floats(0, 1))
 @(settings() if THOROUGH else BRIEF)
 def test_whatever_happens_money_moves_once_and_nobody_is_told_otherwise(story: bytes, prefix: float) -> None:
