@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/nexo-bridge.toml
 
-.PHONY: demo test test-all simulate bench check run coverage clean
+.PHONY: demo test test-all simulate soak-mqtt bench check run coverage clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ test-all: $(VENV)/ready
 # Random histories of payments, crashes and faults, many more than `make test` walks.
 simulate: $(VENV)/ready
 	$(BIN)/python -m pytest tests/core/test_simulation.py --hypothesis-profile thorough --timeout 0
+
+# Twenty POS over one broker with faults and kills, each paying PAYMENTS times.
+soak-mqtt: export PAYMENTS ?= 100
+soak-mqtt: $(VENV)/ready
+	$(BIN)/python -m pytest tests/faults/test_mqtt_many.py
 
 # What the bridge costs and what it adds to a payment, measured on this machine.
 bench: $(VENV)/ready
