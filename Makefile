@@ -17,13 +17,11 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# As `make test`, with process, token endpoint and result channel dying at every named point of every way a payment can
-# go, with every ending, and with every conversation in every scenery (docs/conversations.md); `make test` covers them.
-test-all: export KILLS = all
-test-all: export SCENERIES = all
-test-all: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_conversations.py
-	$(BIN)/python -m pytest -n 2 tests/test_conversations.py # one file, which would keep one core busy
+# What `make test` covers, in full: every conversation in every scenery and over every transport (docs/conversations.md),
+# and process, token endpoint and result channel dying at every named point of every way a payment can go.
+test-all: test
+	SCENERIES=all $(BIN)/python -m pytest -n 2 tests/test_conversations.py
+	KILLS=all $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_broken_ways_in.py
 
 # Random histories of payments, crashes and faults, many more than `make test` walks.
 simulate: $(VENV)/ready
