@@ -165,9 +165,14 @@ class MqttListener:
             self._notices.warn("answers_not_taken", topic=place["topic"], unread=self._settings.max_unsent)
             return False
         try:
-            return await answer.taken
+            taken = await answer.taken
         finally:
             self._outbox.end(answer, taken=False)
+        if not taken and not self._stopping.is_set():
+            self._intake.gone(
+                source
+            )  # nobody can be reached there; what is owed is tried again at the next start
+        return taken
 
     async def acknowledge(self, source: Source, ack: int) -> None:
         """Acknowledge what the journal has to the broker, in the order it came, unless its connection is over."""
@@ -175,9 +180,11 @@ class MqttListener:
             self._landed(ack)
 
     def stop_accepting(self) -> None:
-        """Take no new requests; the broker keeps them. What runs is answered."""
+        """Take no new requests; the broker keeps them. What runs is answered, unless the broker is away."""
         self._stopping.set()
         self._came.set()
+        if not self._up:
+            self._outbox.give_up()  # the next start has them from the journal
 
     async def close(self) -> None:
         """Part from the broker; answers on their way have two seconds to go out."""
@@ -345,7 +352,7 @@ class MqttListener:
     async def _hand_on(self, came: Publication) -> None:
         levels = self._topics.levels_of(came.topic)
         poiid = decoded(levels[1]) if levels is not None else None
-        ours = poiid is None or poiid not in self._owners.wanted or self._owners.owns(poiid)
+        ours = poiid is None or (poiid in self._owners.wanted and self._owners.owns(poiid))
         if levels is not None and ours is None:
             return  # not known yet whose it is: it comes again with the next connection, which asks again
         number = self._flight.take_off(came.packet) if came.packet else None
@@ -354,6 +361,8 @@ class MqttListener:
             self._notices.warn("not_ours", topic=came.topic)
             if number is not None:
                 self._landed(number)
+            if self._link is not None and poiid is not None:
+                await self._link.unsubscribe([self._topics.requests_of(poiid)])
             return
         standard = self._topics.answers_to(*levels)
         source = self._source(standard, came)
@@ -452,6 +461,8 @@ class MqttListener:
 
     def _note(self, problem: str | None, *, up: bool) -> None:
         before, self._up = self._up, up
+        if self._stopping.is_set() and not up:
+            self._outbox.give_up()
         if problem != self._problem or up != before:
             if problem is None:
                 log.info("broker up", peer=self.address)

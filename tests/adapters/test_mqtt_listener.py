@@ -187,6 +187,7 @@ async def test_f85_an_answer_the_broker_does_not_let_out_is_told(tmp_path: Path)
     with running(tmp_path / "b", users={"bridge": "x"}, acl=acl) as broker, capture_logs() as records:
         async with visiting(broker, username="bridge", password=str(password)) as rig:
             assert not await rig.listener.write(place(), b"<y/>")
+            assert rig.intake.lost == [place()]
     assert "answer_refused_by_broker" in [one["event"] for one in records]
 
 
@@ -323,10 +324,10 @@ async def test_i8_what_has_no_room_in_the_outbox_is_refused(broker: Broker) -> N
         waiting = asyncio.create_task(rig.listener.write(place(), b"x" * 60000))
         await asyncio.sleep(0)
         assert not await rig.listener.write(place(), b"x" * 6000)
-        rig.listener.stop_accepting()
-        assert not await rig.listener.write(place(), b"x")
-        await rig.listener.close()
+        rig.listener.stop_accepting()  # nothing is waited for: the next start has it from the journal
         assert not await waiting
+        assert not await rig.listener.write(place(), b"x")
+        assert rig.intake.lost == []
 
 
 async def test_a_file_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
@@ -353,3 +354,24 @@ async def test_f84_another_process_of_our_name_is_told_and_both_slow_down(broker
                 "uses our client id" in (rig.listener.state().problem or "") for rig in (first, second)
             ):
                 await first.listener.turned.wait()
+
+
+async def test_a_terminal_taken_away_is_not_answered_for_any_more(broker: Broker) -> None:
+    """Another bridge may serve it now: its till must not be told two things."""
+    async with visiting(broker, poiids=["POI1", "POI2"]):
+        pass  # the session stays, and with it both subscriptions
+    with capture_logs() as records:
+        async with visiting(broker, poiids=["POI1"]) as rig, peer(broker) as till:
+            await till.publish("nexo/KASSE1/POI2/to-poi", b"x")
+            await till.publish(TO_POI, b"y")
+            assert (await rig.intake.next()).data == b"y"
+            await asyncio.to_thread(broker.heard, "Received UNSUBSCRIBE from nexo-bridge-one")
+    assert "not_ours" in [one["event"] for one in records]
+
+
+async def test_a_bridge_that_ends_while_the_broker_goes_waits_for_nothing(broker: Broker) -> None:
+    async with visiting(broker, chance=1.0) as rig:
+        rig.listener.stop_accepting()
+        broker.kill()
+        await rig.until(up=False)
+        assert not await rig.listener.write(place(), b"x")
