@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grant", choices=GRANTS, default="mtls", help="how terminals get their tokens")
     parser.add_argument("--results", choices=CHANNELS, default="poll", help="how results come")
     parser.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="how POS speak to the bridge")
+    parser.add_argument(
+        "--broker", type=_broker, metavar="HOST:PORT", help="where a broker is, for MQTT (without a login)"
+    )
     parser.add_argument("--form", choices=FORMS, default="xml", help="how they write")
     parser.add_argument("--log", action="store_true", help="show the bridge's log of scripts that fail")
 
@@ -42,6 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
             raise
         print(f"nexo-bridge converse: {_NEEDS}", file=sys.stderr)
         return 78
+    if arguments.transport.startswith("mqtt") and arguments.broker is None:
+        print(f"nexo-bridge converse: --transport {arguments.transport} needs --broker", file=sys.stderr)
+        return 2
     failed = 0
     for path in arguments.files:
         for dedup in (False, True) if arguments.dedup else (False,):
@@ -60,7 +66,21 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _scenery(arguments: argparse.Namespace, *, dedup: bool) -> Scenery:
-    return Scenery(arguments.grant, arguments.results, dedup, arguments.transport, arguments.form)
+    return Scenery(
+        arguments.grant,
+        arguments.results,
+        dedup,
+        arguments.transport,
+        arguments.form,
+        broker=arguments.broker,
+    )
+
+
+def _broker(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def _played(path: Path, scenery: Scenery) -> str | None:

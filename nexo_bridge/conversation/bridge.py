@@ -15,7 +15,7 @@ from nexo_bridge.adapters.journal_probe import probed
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
 from nexo_bridge.adapters.ppaas_http import Clock, Platform
 from nexo_bridge.conversation.clock import StageClock
-from nexo_bridge.conversation.doors import Counts, GatedJournal, watched
+from nexo_bridge.conversation.doors import Counts, GatedJournal, there, watched
 from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application, Listener, MakeListener
@@ -38,6 +38,7 @@ class Status:
         accepted: connections in the order in which they came.
         written: messages written to each.
         open: requests that hold a connection of their own open until they are answered.
+        acknowledged: publications that were acknowledged to a broker.
         busy: tasks that neither time nor the disk keeps waiting.
         due: when its next alarm rings, in seconds passed.
         orders: how many orders of the script it has carried out.
@@ -53,6 +54,7 @@ class Status:
     accepted: tuple[str, ...] = ()
     written: dict[str, int] = field(default_factory=dict)
     open: int = 0
+    acknowledged: int = 0
     busy: int = 0
     due: float | None = None
     orders: int = 0
@@ -174,6 +176,7 @@ class HostedBridge:
         self._reached: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self._counts = Counts()
+        self._listeners: list[Listener] = []
         self._alive = False
         self.orders = 0
         self.addresses: dict[str, tuple[str, int]] = {}
@@ -221,12 +224,14 @@ class HostedBridge:
         for listen, address in zip(settings.listen, bound, strict=True):
             host, _, port = address.rpartition(":")
             self.addresses[ready_name(listen)] = host, int(port)
+        for listener in self._listeners:
+            await there(listener)
 
     def _broke(self, reason: str) -> None:
         self._app.runner.journal_broke(reason)
 
     def _listener(self, make: MakeListener, listen: Listen, intake: Intake) -> Listener:
-        return watched(
+        listener = watched(
             make,
             listen,
             intake,
@@ -235,6 +240,8 @@ class HostedBridge:
             half=self._half,
             halved=lambda: self._checkpoint("answer.half"),
         )
+        self._listeners.append(listener)
+        return listener
 
     def _checkpoint(self, name: str) -> None:
         self._reached[name] += 1
@@ -271,6 +278,7 @@ class HostedBridge:
             accepted=tuple(self._counts.accepted),
             written=dict(self._counts.written),
             open=len(self._counts.open),
+            acknowledged=self._counts.acknowledged,
             busy=self._busy(),
             due=self._clock.due,
             orders=self.orders,

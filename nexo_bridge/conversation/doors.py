@@ -13,6 +13,8 @@ from typing import Any
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_reader import JournalReader
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
+from nexo_bridge.adapters.mqtt_listener import MqttListener
+from nexo_bridge.adapters.mqtt_settings import MqttListen
 from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_connection import Connection
 from nexo_bridge.adapters.tcp_settings import TcpListen
@@ -131,11 +133,13 @@ class Counts:
         accepted: connections in the order in which they came.
         written: messages written, by connection or place.
         open: requests that hold their connection open until they are answered.
+        acknowledged: publications that were acknowledged to a broker.
     """
 
     accepted: list[str] = field(default_factory=list)
     written: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
+    acknowledged: int = 0
 
 
 class _Lines(TcpListener):
@@ -199,7 +203,6 @@ class _Told:
         self._listener, self._counts, self._halved = listener, counts, halved
         self.start = listener.start
         self.is_open = listener.is_open
-        self.acknowledge = listener.acknowledge
         self.stop_accepting = listener.stop_accepting
         self.close = listener.close
 
@@ -210,6 +213,20 @@ class _Told:
         if written:
             self._counts.written[source.connection] += 1
         return written
+
+    async def acknowledge(self, source: Source, ack: int) -> None:
+        """See ``Listener``."""
+        if source.transport == "mqtt":
+            self._counts.acknowledged += 1
+        await self._listener.acknowledge(source, ack)
+
+
+async def there(listener: Listener) -> None:
+    """Wait until POS can be heard: a listener at a broker starts without it."""
+    inner = listener._listener if isinstance(listener, _Told) else listener  # noqa: SLF001 - our own
+    if isinstance(inner, MqttListener):
+        while not inner.state().up:
+            await inner.turned.wait()
 
 
 def watched(
@@ -233,6 +250,8 @@ def watched(
         halved: told then.
     """
     if not isinstance(settings, TcpListen | TlsListen):
+        if isinstance(settings, MqttListen):
+            return _Told(make(intake), counts, halved)
         return _Told(make(_ToldIntake(intake, counts, changed)), counts, halved)
     lines = _TlsLines(settings, intake) if isinstance(settings, TlsListen) else _Lines(settings, intake)
     lines.counts, lines.changed, lines.half, lines.halved = counts, changed, half, halved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ from nexo_bridge.nexo.json_form import in_form
 
 LONGEST_WAIT = 600.0
 """Seconds of the script's time that an expected message may take."""
+
+
+_ATTRIBUTE = re.compile(rb'\b(SaleID|POIID|ServiceID|MessageCategory)\s*=\s*"(\w*)"')
 
 
 class ScriptFailed(Exception):
@@ -180,13 +184,9 @@ class Player:
         else:
             sent = self._worded(said, till)
         self.sent.append(sent)
-        await self.stage.send(till, sent.message, sent.ids, self._category(sent))
+        await self.stage.send(till, sent.message, *_addressed(sent))
         if not said.at_once:
             await self.stage.settle()
-
-    def _category(self, sent: Sent) -> str:
-        """MessageCategory of what was sent, repeats included."""
-        return {"DisplayResponse": "Display"}.get(sent.request, sent.request)
 
     def _worded(self, said: Say, till: Till) -> Sent:
         self._numbers += 1
@@ -257,7 +257,8 @@ class Player:
             till = self.stage.tills.get(pos)
             if till is None or (till.connected and "line" in self.stage.scenery.traits):
                 raise StageError(f"{pos} is {'not gone' if till else 'nobody yet'}")
-            await self.stage.connect(till)
+            if not (till.connected and "pushes" in self.stage.scenery.traits):
+                await self.stage.connect(till)
             return
         till = await self.stage.till(pos)
         if what == "drops":
@@ -327,6 +328,17 @@ class Player:
             found = self.stage.times_reached(f"{name}.{'sending' if what == 'call' else 'raised'}")
         if found != times:
             raise StageError(f"{what} {name}: {found} times, not {times}")
+
+
+def _addressed(sent: Sent) -> tuple[tuple[str, str, str], str]:
+    """SaleID, POIID and ServiceID of what is sent, and its category; of a file, as far as it says so."""
+    if sent.request != "raw":
+        return sent.ids, "Display" if sent.request == "DisplayResponse" else sent.request
+    said = {name.decode(): value.decode() for name, value in _ATTRIBUTE.findall(sent.message)}
+    sale_id, poi_id, service_id, category = (
+        said.get(name, "") for name in ("SaleID", "POIID", "ServiceID", "MessageCategory")
+    )
+    return (sale_id, poi_id, service_id), category
 
 
 def _answers_same(one: Heard, other: Heard) -> bool:

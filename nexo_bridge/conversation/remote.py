@@ -91,7 +91,10 @@ class RemoteBridge:
             self._changed()
         self._listening.close()
         self._stdin.close()
-        self.status = Status(alive=False, orders=self.orders, reached=self.status.reached)
+        last = self.status
+        self.status = Status(
+            alive=False, orders=self.orders, reached=last.reached, acknowledged=last.acknowledged
+        )
         self._begun.set()
         self._changed()
 

@@ -9,7 +9,7 @@ all of them; one whose point is a certain one says ``ONLY``. What transports mak
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -40,6 +40,7 @@ class Scenery:
         dedup: whether the platform merges creates of one key.
         transport: how POS speak to the bridge.
         form: how they write.
+        broker: where a broker is, for MQTT; whoever plays provides it.
     """
 
     grant: Grant = "mtls"
@@ -47,6 +48,7 @@ class Scenery:
     dedup: bool = False
     transport: Transport = "tcp"
     form: Form = "xml"
+    broker: tuple[str, int] | None = field(default=None, compare=False)
 
     @property
     def traits(self) -> frozenset[str]:
@@ -55,7 +57,8 @@ class Scenery:
 
     def __str__(self) -> str:
         """What differs from the usual scenery, as part of a name; empty if nothing does."""
-        different = [one.name for one in fields(self) if getattr(self, one.name) != getattr(USUAL, one.name)]
+        names = [one.name for one in fields(self) if one.compare]
+        different = [name for name in names if getattr(self, name) != getattr(USUAL, name)]
         return "-".join("dedup" if name == "dedup" else str(getattr(self, name)) for name in different)
 
     def suits(self, only: Iterable[str]) -> bool:

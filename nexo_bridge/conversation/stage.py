@@ -11,6 +11,7 @@ import asyncio
 import json
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from nexo_bridge.conversation.remote import RemoteBridge
 from nexo_bridge.conversation.scenery import SECRET, USUAL, Scenery, lay_webhook
 from nexo_bridge.conversation.till import Till
 from nexo_bridge.conversation.transports import Transport
-from nexo_bridge.conversation.wires import HttpWire, LineWire, Wire
+from nexo_bridge.conversation.wires import HttpWire, LineWire, MqttWire, Wire
 from nexo_bridge.pos.links.link import tls_context
 from nexo_bridge.runtime.settings import Settings, load_settings
 from nexo_bridge.sandbox.server import WEBHOOK_PATH, Options, Sandbox
@@ -34,7 +35,9 @@ PATIENCE = 20.0
 MOST_TICKS = 20_000
 
 
-KINDS: Final[Mapping[Transport, str]] = MappingProxyType({"tcp": "tcp", "tls": "tls", "http": "http"})
+KINDS: Final[Mapping[Transport, str]] = MappingProxyType(
+    {"tcp": "tcp", "tls": "tls", "http": "http", "mqtt3": "mqtt", "mqtt5": "mqtt"}
+)
 """What ``[[listen]]`` and the ready line call each transport."""
 
 
@@ -87,6 +90,8 @@ class Stage:
         self._expected = 0
         self._told_before = 0
         self._ears: dict[str, int] = {}
+        self._prefix = f"play-{uuid.uuid4().hex}"
+        self._published = self._acknowledged = 0
 
     @property
     def journal(self) -> Path:
@@ -130,6 +135,12 @@ class Stage:
             pair = self.sandbox.authority.server(["127.0.0.1"])
             yield from lay_webhook(self._folder, pair.certificate, pair.key)
 
+    @property
+    def _broker(self) -> tuple[str, int]:
+        if self.scenery.broker is None:
+            raise StageError("MQTT needs a broker; say where one is")
+        return self.scenery.broker
+
     def _listen(self) -> dict[str, Any]:
         """The ``[[listen]]`` section of the transport."""
         section: dict[str, Any] = {"kind": KINDS[self.scenery.transport], "json": self.scenery.form != "xml"}
@@ -137,6 +148,19 @@ class Stage:
             case "tls":
                 pair = self.sandbox.authority.server(["127.0.0.1"])
                 section |= {"port": 0, "certificate": str(pair.certificate), "key": str(pair.key)}
+            case "mqtt3" | "mqtt5":
+                host, port = self._broker
+                topic = f"{self._prefix}/{{SaleID}}/{{POIID}}"
+                section |= {
+                    "host": host,
+                    "port": port,
+                    "version": "5" if self.scenery.transport == "mqtt5" else "3.1.1",
+                    "to_poi": f"{topic}/to-poi",
+                    "to_sale": f"{topic}/to-sale",
+                    "status": f"{self._prefix}/status/{{POIID}}",
+                    "owner": f"{self._prefix}/owner/{{POIID}}",
+                    "bridge": f"{self._prefix}/bridge/{{bridge}}",
+                }
             case _:
                 section["port"] = 0
         return section
@@ -152,6 +176,15 @@ class Stage:
                 )
             case "tls":
                 return LineWire(transport, address, self._tls)
+            case "mqtt3" | "mqtt5":
+                return MqttWire(
+                    transport,
+                    self._broker,
+                    form=self.scenery.form,
+                    prefix=self._prefix,
+                    written=lambda: {} if self.bridge is None else self.bridge.status.written,
+                    pair=(till.sale_id, till.poi_id),
+                )
             case _:
                 return LineWire(transport, address)
 
@@ -195,6 +228,11 @@ class Stage:
         self.bridge, self.doom, self._expected = bridge, None, 0
         await self.until(lambda: not self._any_stream(), "streams of a bridge that is gone stay open")
         self._told_before = self._told
+        for till in self.tills.values():
+            if till.connected:
+                till.wire.begin_anew()
+        if "keeps" in self.scenery.traits:  # what no journal has is brought again
+            self._expected = self._published - self._acknowledged
         await bridge.start()
         if bridge.status.webhook:
             self.sandbox.set_webhook(f"https://{bridge.status.webhook}{WEBHOOK_PATH}", SECRET)
@@ -205,6 +243,7 @@ class Stage:
             for name, times in self.bridge.status.reached.items():
                 self.reached[name] = self.reached.get(name, 0) + times
             await self.bridge.end()
+            self._acknowledged += self.bridge.status.acknowledged
             self.bridge = None
             self.clock.abandon()
 
@@ -250,7 +289,11 @@ class Stage:
             ids: SaleID, POIID and ServiceID; empty ones of what has none.
             category: its MessageCategory.
         """
-        self._expected += 1
+        taken = (
+            0 if self.bridge is None else self.bridge.status.taken
+        )  # a broker may have brought one too many
+        self._expected = max(self._expected, taken) + 1
+        self._published += 1
         pair = (ids[0] or till.sale_id, ids[1] or till.poi_id)
         await till.send(message, pair, (category, ids[2]))
 
@@ -264,9 +307,10 @@ class Stage:
             await self.until(
                 lambda: bridge.status.gone > gone or not bridge.status.alive, "the drop is not seen"
             )
-        else:
+        elif "departs" in self.scenery.traits:
             await self.until(lambda: bridge.status.open == self._outstanding(), "the drop is not seen")
-        self._expected = bridge.status.taken  # what was on its way may be lost
+        if "keeps" not in self.scenery.traits:
+            self._expected = bridge.status.taken  # what was on its way may be lost
         await self.settle()
 
     # -- time ----------------------------------------------------------------------------------------------------

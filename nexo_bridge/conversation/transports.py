@@ -10,23 +10,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
 
-Transport: TypeAlias = Literal["tcp", "tls", "http"]
+Transport: TypeAlias = Literal["tcp", "tls", "http", "mqtt3", "mqtt5"]
 
 TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
 
 TRAITS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "line": "a POS has one connection to the bridge, which ends with either of them",
+        "departs": "the bridge learns that a POS has gone",
         "half-closes": "a POS can end what it says and still hear",
+        "apart": "of several POS that speak for one SaleID, each hears only what is meant for it",
+        "pushes": "what a POS is owed comes unasked, though the bridge was restarted or the POS away meanwhile",
+        "keeps": "what the bridge had not written down when it died comes to it again",
     }
 )
 """Names of what may differ, and what each means."""
 
 HAS: Final[Mapping[Transport, frozenset[str]]] = MappingProxyType(
     {
-        "tcp": frozenset({"line", "half-closes"}),
-        "tls": frozenset({"line"}),
-        "http": frozenset[str](),
+        "tcp": frozenset({"line", "departs", "half-closes", "apart"}),
+        "tls": frozenset({"line", "departs", "apart"}),
+        "http": frozenset({"departs", "apart"}),
+        "mqtt3": frozenset({"pushes", "keeps"}),
+        "mqtt5": frozenset({"pushes", "keeps"}),
     }
 )
 """The traits of each transport."""

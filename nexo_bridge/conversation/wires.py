@@ -12,7 +12,8 @@ from nexo_bridge.conversation.transports import Transport
 from nexo_bridge.nexo.form import Form
 from nexo_bridge.pos.links.address import Access
 from nexo_bridge.pos.links.http import HttpLink
-from nexo_bridge.pos.links.link import Ended, Heard
+from nexo_bridge.pos.links.link import Ended, Heard, Mqtt
+from nexo_bridge.pos.links.mqtt import MqttLink, topics
 from nexo_bridge.pos.links.tcp import TcpLink
 
 _RESET = struct.pack("ii", 1, 0)
@@ -188,3 +189,101 @@ class HttpWire:
     def behind(self, written: Mapping[str, int], connection: str) -> bool:  # noqa: ARG002 - see ``outstanding``
         """See ``Wire``."""
         return False
+
+
+class _Topic:
+    """The link of one pair, and how much of what the bridge published to it has come."""
+
+    def __init__(self, link: MqttLink, place: str) -> None:
+        self.link, self.place = link, place
+        self.received = self.before = 0
+
+
+class MqttWire:
+    """MQTT: a link for each pair of SaleID and POIID this POS has spoken as, since each has topics of its own.
+
+    Args:
+        transport: which version.
+        broker: where.
+        form: of the messages.
+        prefix: of all topics of this play.
+        written: what the bridge has written until now, see ``Wire.behind``.
+        pair: the POS's own.
+    """
+
+    outstanding = 0
+    shared = True
+
+    def __init__(
+        self,
+        transport: Transport,
+        broker: tuple[str, int],
+        *,
+        form: Form,
+        prefix: str,
+        written: Callable[[], Mapping[str, int]],
+        pair: Pair,
+    ) -> None:
+        self.transport = transport
+        self._broker, self._form, self._prefix = broker, form, prefix
+        self._written, self._pair = written, pair
+        self._topics: dict[Pair, _Topic] = {}
+
+    @property
+    def connected(self) -> bool:
+        """See ``Wire``."""
+        return bool(self._topics)
+
+    async def connect(self, heard: Heard, ended: Ended) -> None:
+        """See ``Wire``."""
+        await self.close()
+        self._heard, self._ended = heard, ended
+        await self._open(self._pair)
+
+    async def _open(self, pair: Pair) -> _Topic:
+        version: Mqtt = "3.1.1" if self.transport == "mqtt3" else "5"
+        link = MqttLink(
+            *self._broker,
+            pair,
+            content_type=Access(form=self._form).content_type,
+            version=version,
+            prefix=self._prefix,
+        )
+        topic = _Topic(link, f"mqtt:{topics(self._prefix, *pair)[1]}")
+        topic.before = self._written().get(topic.place, 0)
+
+        async def counted(data: bytes) -> bytes | None:
+            topic.received += 1
+            return await self._heard(data)
+
+        await link.connect(counted, self._ended)
+        self._topics[pair] = topic
+        return topic
+
+    async def send(self, data: bytes, pair: Pair) -> None:
+        """See ``Wire``."""
+        topic = self._topics.get(pair) or await self._open(pair)
+        await topic.link.send(data, None)
+
+    def half_close(self) -> None:
+        """See ``Wire``."""
+        raise NotImplementedError("a session at a broker has no halves")
+
+    async def drop(self) -> None:
+        """See ``Wire``; the bridge hears nothing of it."""
+        await self.close()
+
+    async def close(self) -> None:
+        """See ``Wire``."""
+        gone, self._topics = self._topics, {}
+        for topic in gone.values():
+            await topic.link.close()
+
+    def begin_anew(self) -> None:
+        """See ``Wire``."""
+        for topic in self._topics.values():
+            topic.received = topic.before = 0
+
+    def behind(self, written: Mapping[str, int], connection: str) -> bool:  # noqa: ARG002 - a place has no connection
+        """See ``Wire``."""
+        return any(one.received < written.get(one.place, 0) - one.before for one in self._topics.values())

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from nexo_bridge.cli import main
+from tests.broker import running
 
 GOOD = "POS>  Payment ServiceID=7 10.00 EUR\nPLAT: approve\nPOS<  Payment Success AuthorizedAmount=10.00\n"
 
@@ -92,3 +93,14 @@ def test_a_missing_package_is_said_in_one_line(
         monkeypatch.delitem(sys.modules, name)
     assert main(["converse", script(tmp_path, GOOD)]) == 78
     assert "pip install 'nexo-bridge[sandbox]'" in capsys.readouterr().err
+
+
+def test_mqtt_wants_a_broker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "one.conv"
+    script.write_text("POS> Login\nPOS< Login Success\n")
+    assert main(["converse", "--transport", "mqtt5", str(script)]) == 2
+    assert "--transport mqtt5 needs --broker" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["converse", "--transport", "mqtt5", "--broker", "here", str(script)])
+    with running(tmp_path / "broker") as broker:
+        assert main(["converse", "--transport", "mqtt5", "--broker", broker.address, str(script)]) == 0

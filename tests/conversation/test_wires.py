@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from nexo_bridge.conversation.stage import free_port
-from nexo_bridge.conversation.wires import HttpWire, LineWire
+from nexo_bridge.conversation.wires import HttpWire, LineWire, MqttWire
 from nexo_bridge.nexo.framing import frame
+from tests.broker import running
 from tests.pos.links.peers import sockets, webs
 
 PAIR = ("S1", "POI00001")
@@ -53,5 +55,30 @@ async def test_http_counts_what_is_open_and_tells_when_it_ends() -> None:
         assert wire.connected
         with pytest.raises(NotImplementedError):
             wire.half_close()
+        await wire.drop()
+        assert not wire.connected
+
+
+async def test_at_a_broker_each_pair_has_its_topics(tmp_path: Path) -> None:
+    with running(tmp_path) as broker:
+        written: dict[str, int] = {"mqtt:p/S1/POI00001/to-sale": 3}
+        wire = MqttWire(
+            "mqtt5",
+            ("127.0.0.1", broker.port),
+            form="xml",
+            prefix="p",
+            written=lambda: written,
+            pair=PAIR,
+        )
+        await wire.connect(deaf, lambda: None)
+        await wire.send(b"<a/>", PAIR)
+        await wire.send(b"<b/>", ("S 2", "POI00001"))
+        broker.heard("'p/S1/POI00001/to-poi'")
+        broker.heard("'p/S%202/POI00001/to-poi'")
+        assert not wire.behind(written, "")  # what was written before it came is not meant for it
+        written["mqtt:p/S%202/POI00001/to-sale"] = 1
+        assert wire.behind(written, "")
+        wire.begin_anew()
+        assert not wire.behind({}, "")
         await wire.drop()
         assert not wire.connected
