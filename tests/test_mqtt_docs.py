@@ -12,8 +12,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.broker import free_port, need_mosquitto
 from tests.faults import words
+
+pytestmark = pytest.mark.timeout(180)  # several processes start, on a machine that may be busy
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")

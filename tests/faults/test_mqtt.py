@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.broker import Broker
 from tests.faults import words
 from tests.faults.mqtt_stage import POIID, mqtt_stage
 from tests.mqtt_peer import peer
+
+pytestmark = pytest.mark.timeout(180)  # several processes start, on a machine that may be busy
 
 
 async def test_f82_a_retained_payment_is_refused_and_stays_refused(broker: Broker, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from tests.broker import Broker
 from tests.faults.mqtt_stage import mqtt_stage
 
+pytestmark = pytest.mark.timeout(180)  # several processes start, on a machine that may be busy
+
 POINTS = {
     "between receipt and journal": "Arrived.taken",
     "while the journal is asked": "Found.taken",
