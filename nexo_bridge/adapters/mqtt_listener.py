@@ -169,9 +169,8 @@ class MqttListener:
         finally:
             self._outbox.end(answer, taken=False)
         if not taken and not self._stopping.is_set():
-            self._intake.gone(
-                source
-            )  # nobody can be reached there; what is owed is tried again at the next start
+            # Nobody can be reached there; what is owed is tried again at the next start.
+            self._intake.gone(source)
         return taken
 
     async def acknowledge(self, source: Source, ack: int) -> None:
@@ -225,6 +224,9 @@ class MqttListener:
                 self._note(str(problem), up=False)
             except LinkLost as lost:
                 self._note(str(lost), up=False)
+            except Exception as defect:  # noqa: BLE001 - a defect must not end the only way to these POS
+                log.error("connection_failed", connection=self._settings.name, error=defect)  # noqa: TRY400 - no texts
+                self._note("a fault of ours", up=False)
             if self._proved_at is not None and self._timer.now() - self._proved_at >= PROVED:
                 failures = 0
             await self._pause(self._chance() * min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 16)))
@@ -247,9 +249,8 @@ class MqttListener:
                     group.create_task(self._serve(link, group), name="mqtt-serve")
             except ExceptionGroup as ended:
                 lost, defect = ended.split(LinkLost)
-                if (
-                    defect is not None
-                ):  # of the intake or of ours: the connection is dropped, the daemon goes on
+                if defect is not None:
+                    # Of the intake or of ours: the connection is dropped, the daemon goes on.
                     log.error("connection_failed", connection=self._settings.name, error=defect.exceptions[0])  # noqa: TRY400 - no texts
                 raise (lost.exceptions[0] if lost is not None else LinkLost("a fault of ours")) from None
             finally:

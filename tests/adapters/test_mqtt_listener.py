@@ -375,3 +375,17 @@ async def test_a_bridge_that_ends_while_the_broker_goes_waits_for_nothing(broker
         broker.kill()
         await rig.until(up=False)
         assert not await rig.listener.write(place(), b"x")
+
+
+async def test_a_fault_of_ours_while_connecting_does_not_end_the_listener(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as records, monkeypatch.context() as patched:
+        patched.setattr("nexo_bridge.adapters.mqtt_listener.Link", lambda *_: 1 // 0)
+        async with visiting(broker, up=False, chance=0.01) as rig:
+            async with asyncio.timeout(PATIENCE):
+                while rig.listener.state().problem != "a fault of ours":
+                    await rig.listener.turned.wait()
+            patched.undo()
+            await rig.until(up=True)
+    assert "connection_failed" in [one["event"] for one in records]
