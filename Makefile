@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/nexo-bridge.toml
 
-.PHONY: demo test test-all simulate soak-mqtt bench check run coverage clean
+.PHONY: demo demo-mqtt test test-all simulate soak-mqtt bench check run coverage clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -13,6 +13,10 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready
 	@$(BIN)/nexo-bridge demo
+
+# The same with the till at a broker: mosquitto, which it says how to install.
+demo-mqtt: $(VENV)/ready
+	@$(BIN)/nexo-bridge demo --mqtt
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--think", type=float, default=0.3, metavar="SECONDS", help="how long a customer takes (0.3)"
     )
+    parser.add_argument("--mqtt", action="store_true", help="the till speaks through a broker (mosquitto)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="replace")  # a locale without arrows gets question marks
     schemas = Schemas(read_schemas())
     with tempfile.TemporaryDirectory(prefix="nexo-bridge-demo-", ignore_cleanup_errors=True) as folder:
-        stage, screen = Stage(Path(folder), arguments.think), Screen()
+        stage, screen = Stage(Path(folder), arguments.think, mqtt=arguments.mqtt), Screen()
         try:
             return asyncio.run(_demo(stage, screen, Play(stage, screen, schemas)))
         except (KeyboardInterrupt, asyncio.CancelledError):

@@ -16,7 +16,8 @@ from nexo_bridge.nexo.schema import Schemas
 from nexo_bridge.pos.client import PosClient
 from nexo_bridge.pos.devices import Picture
 from nexo_bridge.pos.ending import Ending, of_answer
-from nexo_bridge.pos.links.link import AnswerLost, NothingSent
+from nexo_bridge.pos.links.address import Access, Address, link
+from nexo_bridge.pos.links.link import AnswerLost, Link, NothingSent
 from nexo_bridge.pos.links.tcp import TcpLink
 from nexo_bridge.pos.requests import Requests, ServiceIds
 
@@ -92,7 +93,8 @@ class Play:
         self.screen.says("sandbox", f"the payment platform and its terminals: {api}", seconds=_since(begun))
         begun = time.monotonic()
         address = await self.stage.open_bridge()
-        self.screen.says("bridge", f"ready for tills: nexo XML at tcp://{address}", seconds=_since(begun))
+        way = "mqtt" if self.stage.mqtt else "tcp"
+        self.screen.says("bridge", f"ready for tills: nexo XML at {way}://{address}", seconds=_since(begun))
 
     async def _session(self, name: str, category: str, request: Message) -> None:
         self.screen.scene(name)
@@ -186,6 +188,20 @@ class Play:
         self.screen.says(
             "bridge", f"killed: process {process} is gone, in the middle of the payment", tone="bad"
         )
+        if not self.stage.mqtt:
+            await self._lost(sale, answer)
+        await self.stage.cardholder(POIID, "approve")
+        self.screen.says("customer", "pays at the terminal all the same")
+        address = await self.stage.open_bridge()
+        self.screen.says("bridge", f"started again at {address}; it reads its journal")
+        if self.stage.mqtt:
+            self.screen.says(ASKS, "nothing: at the broker, what a till is owed comes unasked")
+            self._settle(sale, await _waited(answer), begun, "Success")
+            return
+        self.screen.says(ASKS, "TransactionStatus: how did it end?")
+        self._settle(sale, await self._found(sale), begun, "Success")
+
+    async def _lost(self, sale: Sale, answer: asyncio.Future[Message]) -> None:
         try:
             lost = await _waited(answer)
             raise DemoError(
@@ -193,12 +209,6 @@ class Play:
             )
         except AnswerLost:
             await self._hang_up()
-        await self.stage.cardholder(POIID, "approve")
-        self.screen.says("customer", "pays at the terminal all the same")
-        address = await self.stage.open_bridge()
-        self.screen.says("bridge", f"started again at {address}; it reads its journal")
-        self.screen.says(ASKS, "TransactionStatus: how did it end?")
-        self._settle(sale, await self._found(sale), begun, "Success")
 
     # -- turns ---------------------------------------------------------------------------------------------------
 
@@ -211,13 +221,18 @@ class Play:
         if self._client is None or not self._client.connected:
             await self._hang_up()
             self._client = PosClient(
-                TcpLink(*self.stage.address),
+                self._link(),
                 schemas=self.schemas,
                 on_picture=self._pictures.put_nowait,
                 on_raw=self._answers.append,
             )
             await self._client.connect()
         return self._client
+
+    def _link(self) -> Link:
+        if not self.stage.mqtt:
+            return TcpLink(*self.stage.address)
+        return link(Address("mqtt", *self.stage.broker), (SALE_ID, POIID), Access())
 
     async def _hang_up(self) -> None:
         if self._client is not None:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -27,11 +29,16 @@ class DemoError(Exception):
     """The demo did not go as it must; the text says what was expected and what came."""
 
 
-class Stage:
-    """Sandbox and bridge as processes of their own, in one folder."""
+HOW_TO_GET_IT = "mosquitto is not installed; run: sudo apt-get install -y mosquitto"
 
-    def __init__(self, folder: Path, think: float) -> None:
+
+class Stage:
+    """Sandbox and bridge as processes of their own, in one folder; with ``mqtt``, a broker too."""
+
+    def __init__(self, folder: Path, think: float, *, mqtt: bool = False) -> None:
         self.folder = folder
+        self.mqtt = mqtt
+        self.broker = ("127.0.0.1", 0)
         self.config = folder / "bridge.toml"
         self.address = ("127.0.0.1", 0)
         self._think = think
@@ -41,18 +48,62 @@ class Stage:
 
     async def open_sandbox(self) -> str:
         """Start the platform; its address."""
-        words = ("sandbox", "--state", str(self.folder), "--think", str(self._think))
+        words = ["sandbox", "--state", str(self.folder), "--think", str(self._think)]
+        if self.mqtt:
+            words += ["--mqtt", await self._open_broker()]
         _, line = await self._start(*words)
         self._control = line["control"]
         self.config = Path(line["config"])
         return str(line["api"])
 
     async def open_bridge(self) -> str:
-        """Start the bridge (again); where it listens."""
+        """Start the bridge (again); where it listens, or the broker at which it does."""
         self._bridge, line = await self._start("run", "--config", str(self.config))
         host, _, port = str(line["tcp"]).rpartition(":")
         self.address = (host, int(port))
-        return str(line["tcp"])
+        if not self.mqtt:
+            return str(line["tcp"])
+        await self.until("the bridge was to be at the broker", self._at_the_broker)
+        return str(line["mqtt"])
+
+    async def _open_broker(self) -> str:
+        """Start mosquitto on a free port; ``HOST:PORT``."""
+        program, port = await asyncio.to_thread(lambda: (_mosquitto(), _free_port()))
+        if program is None:
+            raise DemoError(HOW_TO_GET_IT)
+        self.broker = ("127.0.0.1", port)
+        config = self.folder / "mosquitto.conf"
+        text = f"listener {self.broker[1]} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n"
+        await asyncio.to_thread(config.write_text, text)
+        log = await asyncio.to_thread((self.folder / "mosquitto.log").open, "ab")
+        with log:
+            process = await asyncio.create_subprocess_exec(
+                program, "-c", str(config), stdout=log, stderr=log, start_new_session=True
+            )
+        self._started.append(process)
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection(*self.broker)
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await self.until("the broker was to listen", listens)
+        return f"127.0.0.1:{self.broker[1]}"
+
+    async def _at_the_broker(self) -> bool:
+        """Whether the bridge, as it says itself, hears what is published."""
+        process = await asyncio.create_subprocess_exec(
+            *_program("status", "--config", str(self.config), "--json"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+        )
+        said, _ = await process.communicate()
+        listeners = json.loads(said or b"{}").get("listeners", [])
+        return any(one["kind"] == "mqtt" and one["up"] for one in listeners)
 
     async def kill_bridge(self) -> int:
         """``kill -9``: no handler, no farewell. The number of the process that was."""
@@ -167,6 +218,17 @@ class Stage:
             return await asyncio.to_thread((self.folder / f"{name}.log").read_text, errors="replace")
         except FileNotFoundError:
             return ""
+
+
+def _mosquitto() -> str | None:
+    """Where it is; Debian puts it where a user's PATH does not look."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _program(*words: str) -> tuple[str, ...]:

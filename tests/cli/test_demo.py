@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker import need_mosquitto
+
 README = Path(__file__).parents[2] / "README.md"
 
 TWICE = '''
@@ -35,9 +37,9 @@ def _work() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def demo(folder: Path, **environment: str) -> Process:
+async def demo(folder: Path, *more: str, **environment: str) -> Process:
     """Started with a temporary folder of its own."""
-    words = (sys.executable, "-m", "nexo_bridge", "demo", "--think", "0.1")
+    words = (sys.executable, "-m", "nexo_bridge", "demo", "--think", "0.1", *more)
     wanted = {**os.environ, "TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8", **environment}
     return await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=STDOUT, env=wanted)
 
@@ -118,4 +120,15 @@ async def test_stopped_in_the_middle_it_leaves_nothing_behind(work: Path) -> Non
         if b"Login" in line:
             process.send_signal(signal.SIGTERM)
     assert await process.wait() == 130
+    assert left_over(work) == []
+
+
+async def test_at_a_broker_it_succeeds_too_and_the_answer_comes_unasked(work: Path) -> None:
+    need_mosquitto()
+    process = await demo(work, "--mqtt")
+    out, _ = await process.communicate()
+    said = out.decode()
+    assert process.returncode == 0, said
+    assert "ready for tills: nexo XML at mqtt://127.0.0.1:" in said
+    assert "what a till is owed comes unasked" in said
     assert left_over(work) == []

@@ -6,6 +6,7 @@ import pytest
 
 from nexo_bridge.demo import stage as module
 from nexo_bridge.demo.stage import DemoError, Stage
+from tests.broker import need_mosquitto
 
 
 async def test_a_process_that_cannot_start_is_told_with_its_own_last_words(tmp_path: Path) -> None:
@@ -51,3 +52,21 @@ async def test_waiting_in_vain_says_what_for(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(DemoError, match="in vain: the sun to rise in the west"):
         await Stage(tmp_path, 0.1).until("the sun to rise in the west", never)
+
+
+async def test_without_mosquitto_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(DemoError, match="run: sudo apt-get install -y mosquitto"):
+        await Stage(tmp_path, 0.1, mqtt=True).open_sandbox()
+
+
+async def test_at_a_broker_the_bridge_is_there_when_it_is_said_to_be(tmp_path: Path) -> None:
+    need_mosquitto()
+    stage = Stage(tmp_path, 0.1, mqtt=True)
+    try:
+        await stage.open_sandbox()
+        assert await stage.open_bridge() == f"127.0.0.1:{stage.broker[1]}"
+    finally:
+        await stage.close()
