@@ -184,6 +184,7 @@ class Link:
     async def __aenter__(self) -> Self:
         try:
             await self._client.__aenter__()
+            _still_wanted()
         except (aiomqtt.MqttError, OSError, ValueError) as failed:
             self._client.let_go()
             raise LinkLost(f"the broker cannot be reached or refuses us ({_why(failed)})") from None
@@ -276,9 +277,18 @@ class Link:
 
     async def _asked(self, question: Any) -> Any:
         try:
-            return await question
+            answer = await question
         except (aiomqtt.MqttError, OSError, ValueError) as failed:
             raise LinkLost(f"the broker does not answer ({_why(failed)})") from None
+        _still_wanted()
+        return answer
+
+
+def _still_wanted() -> None:
+    """End here if we were told to: ``asyncio.wait_for`` of Python 3.11 forgets that if its answer comes just then."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _properties(kind: int) -> Properties:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -176,3 +176,19 @@ async def test_unsubscribed_is_not_heard_any_more(broker: Broker) -> None:
         await till.publish("a", b"1")
         await till.publish("b", b"2")
         assert (await inbox.next()).payload == b"2"
+
+
+async def test_told_to_end_in_the_moment_of_an_answer_it_ends(broker: Broker) -> None:
+    async with Link(access(broker, "5"), WILL, Inbox()) as link:
+        asking = asyncio.create_task(link.subscribe(["here/+"], qos=1, again=False))
+        library = link._client._client
+        answered = library.on_subscribe
+        assert answered is not None
+
+        def answered_and_told(*words: Any) -> None:
+            answered(*words)
+            asking.cancel()
+
+        library.on_subscribe = answered_and_told
+        with pytest.raises(asyncio.CancelledError):
+            await asking

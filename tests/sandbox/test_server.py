@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import ssl
 import tomllib
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from nexo_bridge.errors import ConfigurationError
+from nexo_bridge.runtime.settings import load_settings
 from nexo_bridge.sandbox.server import Options, Sandbox
 
 Enter = Callable[[str], Awaitable[httpx.AsyncClient]]
@@ -42,10 +44,12 @@ async def test_a_restart_keeps_certificates_and_sessions(tmp_path: Path) -> None
         assert second.config_path.read_text() != text
 
 
-async def test_more_terminals(tmp_path: Path) -> None:
-    async with Sandbox(Options(state=tmp_path, terminals=5)) as sandbox:
-        assert sandbox.poiids[-1] == "POI00005"
-        assert len(sandbox.terminals()) == 5
+async def test_terminals_by_the_hundred(tmp_path: Path) -> None:
+    async with Sandbox(Options(state=tmp_path, terminals=200)) as sandbox:
+        assert sandbox.poiids[-1] == "POI00200"
+        assert len(sandbox.terminals()) == 200
+        settings = await asyncio.to_thread(load_settings, sandbox.config_path, {})
+        assert tuple(settings.terminals) == tuple(sandbox.poiids)
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
