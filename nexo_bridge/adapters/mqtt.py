@@ -29,7 +29,7 @@ FAILURE: Final = 0x80
 MOST_FIELDS: Final = 128 * 1024
 """Bytes that a packet may have beside its payload: topic, properties."""
 
-_quiet = logging.getLogger("nexo_bridge.mqtt.library")
+_quiet = logging.getLogger("nexo_bridge.mqtt.paho")
 _quiet.setLevel(logging.CRITICAL + 1)  # it logs topics and properties
 _quiet.propagate = False
 

@@ -39,6 +39,14 @@ def test_lists_of_codes_are_put_right_one_by_one() -> None:
     assert decoded(document) == decoded(codec.parse(corpus.sample("login-request")))
 
 
+def test_true_and_false_in_other_capitals() -> None:
+    right = corpus.sample("input-request-confirmation")
+    assert b'"false"' in right or b'"true"' in right
+    document, counts = relaxed(right.replace(b'"false"', b'"False"').replace(b'"true"', b'"TRUE"'))
+    assert counts.keys() == {"code-capitals"}
+    assert decoded(document) == decoded(codec.parse(right))
+
+
 def test_blanks_and_capitals_together() -> None:
     data = corpus.sample("display-response").replace(b'Result="Success"', b'Result=" SUCCESS "')
     document, counts = relaxed(data)
