@@ -21,11 +21,11 @@ from typing import Final
 import structlog
 
 from nexo_bridge.adapters import certificates
+from nexo_bridge.adapters.accepting import spoken
 from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.tcp import spoken
 from nexo_bridge.adapters.tcp_connection import Connection
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.adapters.tls_transport import TlsTransport, Turns

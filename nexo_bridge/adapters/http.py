@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from nexo_bridge.adapters.accepting import listen
 from nexo_bridge.adapters.certificates import load_server
 from nexo_bridge.adapters.http_checks import CONTENT_TYPES, HeadRefusal, check
 from nexo_bridge.adapters.http_connection import ClearBytes, Connection
@@ -31,11 +32,10 @@ from nexo_bridge.adapters.intake import Intake, Speaker
 from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.live_certificate import LiveCertificate
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.tcp import spoken
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.adapters.tls_transport import TlsTransport, Turns
 from nexo_bridge.core.source import Form, Source
-from nexo_bridge.errors import ConfigurationError, FrameTooLarge
+from nexo_bridge.errors import FrameTooLarge
 from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.form import form_of
 
@@ -124,21 +124,11 @@ class HttpListener:
         Raises:
             ConfigurationError: the address cannot be bound.
         """
-        host, port = self._settings.host, self._settings.port
         # A client that leaves cancels its handler: that is how we hear of it. No work hangs on a handler.
         self._server = web.Server(self._handle, handler_cancellation=True)
-        loop = asyncio.get_running_loop()
-        try:
-            self._socket = await loop.create_server(self._protocol, host, port, backlog=256)
-        except OSError as error:
-            raise ConfigurationError(
-                f"listen: cannot listen on {host} port {port} ({error.strerror or type(error).__name__}); "
-                "set an address of this machine and a port nothing else uses"
-            ) from error
+        self._socket, self.address = await listen(self._protocol, self._settings.host, self._settings.port)
         if self._certificate is not None:
             self._watch = asyncio.create_task(self._certificate.watch(), name="certificate of a listener")
-        bound = self._socket.sockets[0].getsockname()
-        self.address = spoken(bound[0], bound[1])
         return self.address
 
     async def refresh(self) -> None:

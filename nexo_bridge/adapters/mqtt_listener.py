@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from nexo_bridge.adapters.accepting import spoken
 from nexo_bridge.adapters.intake import Intake, Speaker
 from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.mqtt import FAILURE, Access, Link, LinkLost, Publication, Will
@@ -30,7 +31,6 @@ from nexo_bridge.adapters.mqtt_owner import Owners, record
 from nexo_bridge.adapters.mqtt_settings import MqttListen
 from nexo_bridge.adapters.mqtt_topics import decoded
 from nexo_bridge.adapters.notices import Notices
-from nexo_bridge.adapters.tcp import spoken
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import ConfigurationError, FrameTooLarge, Refusal, Retained, TooOld

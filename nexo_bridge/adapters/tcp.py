@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import count
 from typing import ClassVar, Final, TypeAlias
 
+from nexo_bridge.adapters.accepting import listen
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.adapters.notices import Notices
@@ -15,7 +16,6 @@ from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.adapters.timer import Timer
 from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import ConfigurationError
 
 _NUMBERS: Final = count(1)  # for the process, not the listener: a connection's name is never used again
 _CLOSING: Final = 2.0
@@ -53,17 +53,7 @@ class TcpListener:
         Raises:
             ConfigurationError: the address cannot be bound.
         """
-        host, port = self._settings.host, self._settings.port
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._protocol, host, port, backlog=256)
-        except OSError as error:
-            raise ConfigurationError(
-                f"listen: cannot listen on {host} port {port} ({error.strerror or type(error).__name__}); "
-                "set an address of this machine and a port nothing else uses"
-            ) from error
-        bound = self._server.sockets[0].getsockname()
-        self.address = spoken(bound[0], bound[1])
+        self._server, self.address = await listen(self._protocol, self._settings.host, self._settings.port)
         return self.address
 
     def state(self) -> ListenerState:
@@ -135,8 +125,3 @@ class TcpListener:
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
-
-
-def spoken(host: str, port: int) -> str:
-    """``HOST:PORT`` as people and programs write it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from nexo_bridge.adapters.tcp import TcpListener, spoken
+from nexo_bridge.adapters.tcp import TcpListener
 from nexo_bridge.adapters.tcp_settings import TcpListen
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import ConfigurationError
@@ -17,11 +17,6 @@ async def test_the_address_really_bound_is_told() -> None:
     async with listening() as rig:
         assert rig.host == "127.0.0.1"
         assert rig.port > 0
-
-
-def test_an_ipv6_address_is_written_in_brackets() -> None:
-    assert spoken("::1", 5555) == "[::1]:5555"
-    assert spoken("127.0.0.1", 5555) == "127.0.0.1:5555"
 
 
 async def test_a_port_in_use_is_one_line_that_names_setting_and_fix() -> None:
