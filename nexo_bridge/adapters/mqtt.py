@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -183,8 +183,7 @@ class Link:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._client.__aenter__()
-            _still_wanted()
+            await _unless_cancelled(self._client.__aenter__())
         except (aiomqtt.MqttError, OSError, ValueError) as failed:
             self._client.let_go()
             raise LinkLost(f"the broker cannot be reached or refuses us ({_why(failed)})") from None
@@ -277,18 +276,20 @@ class Link:
 
     async def _asked(self, question: Any) -> Any:
         try:
-            answer = await question
+            return await _unless_cancelled(question)
         except (aiomqtt.MqttError, OSError, ValueError) as failed:
             raise LinkLost(f"the broker does not answer ({_why(failed)})") from None
-        _still_wanted()
-        return answer
 
 
-def _still_wanted() -> None:
-    """End here if we were told to: ``asyncio.wait_for`` of Python 3.11 forgets that if its answer comes just then."""
+async def _unless_cancelled(question: Awaitable[Any]) -> Any:
+    """``await question``, where ``asyncio.wait_for`` of Python 3.11 forgets a cancellation that meets the answer."""
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    assert task is not None, "coroutines run in tasks here"
+    before = task.cancelling()
+    answer = await question
+    if task.cancelling() > before:
         raise asyncio.CancelledError
+    return answer
 
 
 def _properties(kind: int) -> Properties:

@@ -71,7 +71,7 @@ async def storm(connect: Connect) -> None:
     await asyncio.gather(*(one() for _ in range(AT_ONCE)))
 
 
-async def deaf(connect: Connect) -> None:
+async def deaf(connect: Connect, readers: int = 1) -> None:
     """Ask without end and read no answer."""
 
     async def one(number: int) -> None:
@@ -82,10 +82,10 @@ async def deaf(connect: Connect) -> None:
                 while True:
                     writer.write(question(number))
                     await writer.drain()
-                    number += DEAF
+                    number += readers
 
     ready()
-    await asyncio.gather(*(one(number) for number in range(DEAF)))
+    await asyncio.gather(*(one(number) for number in range(readers)))
 
 
 async def pipelined(connect: Connect) -> None:
@@ -104,7 +104,8 @@ KINDS: dict[str, Callable[[Connect], Awaitable[None]]] = {
     f"{IDLE} idle connections": idle,
     f"slowloris, {SLOW} connections": slowloris,
     f"connect-close storm, {AT_ONCE} at once": storm,
-    f"{DEAF} that ask and never read": deaf,
+    "one that asks and never reads": deaf,
+    f"{DEAF} that ask and never read": partial(deaf, readers=DEAF),
     f"{PIPELINED} requests in one go": pipelined,
 }
 
