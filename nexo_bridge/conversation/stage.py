@@ -171,16 +171,13 @@ class Stage:
         address = bridge.addresses[KINDS[transport]]
         match transport:
             case "http":
-                return HttpWire(
-                    address, self.scenery.form, ("127.0.0.1", self._ears[till.sale_id]), self._news.set
-                )
+                return HttpWire(address, ("127.0.0.1", self._ears[till.sale_id]), self._news.set)
             case "tls":
                 return LineWire(transport, address, self._tls)
             case "mqtt3" | "mqtt5":
                 return MqttWire(
                     transport,
                     self._broker,
-                    form=self.scenery.form,
                     prefix=self._prefix,
                     written=lambda: {} if self.bridge is None else self.bridge.status.written,
                     pair=(till.sale_id, till.poi_id),

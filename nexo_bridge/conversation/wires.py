@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from nexo_bridge.conversation.transports import Transport
-from nexo_bridge.nexo.form import Form
-from nexo_bridge.pos.links.address import Access
 from nexo_bridge.pos.links.http import HttpLink
 from nexo_bridge.pos.links.link import Ended, Heard, Mqtt
 from nexo_bridge.pos.links.mqtt import MqttLink, topics
@@ -142,14 +140,13 @@ class HttpWire:
     shared = False
 
     def __init__(
-        self, address: tuple[str, int], form: Form, listen: tuple[str, int], changed: Callable[[], None]
+        self, address: tuple[str, int], listen: tuple[str, int], changed: Callable[[], None]
     ) -> None:
         self.transport: Transport = "http"
         self._changed = changed
         host, port = address
         self._link = HttpLink(
             f"http://{host}:{port}/EPASSaleToPOI/3.1",
-            content_type=Access(form=form).content_type,
             listen=listen,
         )
 
@@ -205,7 +202,6 @@ class MqttWire:
     Args:
         transport: which version.
         broker: where.
-        form: of the messages.
         prefix: of all topics of this play.
         written: what the bridge has written until now, see ``Wire.behind``.
         pair: the POS's own.
@@ -219,13 +215,12 @@ class MqttWire:
         transport: Transport,
         broker: tuple[str, int],
         *,
-        form: Form,
         prefix: str,
         written: Callable[[], Mapping[str, int]],
         pair: Pair,
     ) -> None:
         self.transport = transport
-        self._broker, self._form, self._prefix = broker, form, prefix
+        self._broker, self._prefix = broker, prefix
         self._written, self._pair = written, pair
         self._topics: dict[Pair, _Topic] = {}
 
@@ -245,7 +240,6 @@ class MqttWire:
         link = MqttLink(
             *self._broker,
             pair,
-            content_type=Access(form=self._form).content_type,
             version=version,
             prefix=self._prefix,
         )

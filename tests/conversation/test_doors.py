@@ -120,7 +120,7 @@ async def test_it_knows_what_requests_are_open() -> None:
         halved=lambda: told.append("halved"),
     )
     host, _, port = (await listener.start()).rpartition(":")
-    link = HttpLink(f"http://{host}:{port}/nexo", content_type="application/xml")
+    link = HttpLink(f"http://{host}:{port}/nexo")
     lost: asyncio.Queue[object] = asyncio.Queue()
 
     async def heard(_: bytes) -> None:

@@ -44,7 +44,7 @@ async def test_a_line_knows_what_is_still_on_its_way() -> None:
 async def test_http_counts_what_is_open_and_tells_when_it_ends() -> None:
     async with webs(secure=False) as peer:
         news = asyncio.Event()
-        wire = HttpWire(("127.0.0.1", peer.address.port), "json", ("127.0.0.1", free_port()), news.set)
+        wire = HttpWire(("127.0.0.1", peer.address.port), ("127.0.0.1", free_port()), news.set)
         await wire.connect(deaf, lambda: None)
         await wire.send(b"{}", PAIR)
         await peer.taken.get()
@@ -65,7 +65,6 @@ async def test_at_a_broker_each_pair_has_its_topics(tmp_path: Path) -> None:
         wire = MqttWire(
             "mqtt5",
             ("127.0.0.1", broker.port),
-            form="xml",
             prefix="p",
             written=lambda: written,
             pair=PAIR,

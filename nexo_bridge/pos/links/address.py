@@ -58,11 +58,6 @@ class Access:
     prefix: str = "nexo"
     form: Form = "xml"
 
-    @property
-    def content_type(self) -> str:
-        """What HTTP and MQTT call the form."""
-        return "application/xml; charset=utf-8" if self.form == "xml" else "application/json"
-
 
 def parse(text: str) -> Address:
     """The address of ``text``.
@@ -104,7 +99,6 @@ def link(address: Address, pair: tuple[str, str], access: Access) -> Link:
                 address.host,
                 address.port,
                 pair,
-                content_type=access.content_type,
                 version=access.mqtt,
                 prefix=access.prefix,
                 login=access.login,
@@ -115,4 +109,4 @@ def link(address: Address, pair: tuple[str, str], access: Access) -> Link:
 
             host = f"[{address.host}]" if ":" in address.host else address.host
             url = f"{address.scheme}://{host}:{address.port}{address.path}"
-            return HttpLink(url, content_type=access.content_type, tls=tls)
+            return HttpLink(url, tls=tls)

@@ -20,7 +20,16 @@ from aiohttp import web
 
 from nexo_bridge.errors import BridgeError
 from nexo_bridge.nexo.framing import MAX_FRAME
-from nexo_bridge.pos.links.link import CONNECT, AnswerLost, Ended, Heard, Lost, NothingSent, cannot_connect
+from nexo_bridge.pos.links.link import (
+    CONNECT,
+    AnswerLost,
+    Ended,
+    Heard,
+    Lost,
+    NothingSent,
+    cannot_connect,
+    content_type,
+)
 
 _NEXO = frozenset({"application/xml", "text/xml", "application/json"})
 """Content types of nexo messages; whatever else a response holds is for people."""
@@ -33,7 +42,6 @@ class HttpLink:
 
     Args:
         url: where messages are posted.
-        content_type: of what is posted.
         tls: for https, whom to trust and who we are.
         listen: host and port where the terminal may speak to us; None: nowhere.
     """
@@ -42,11 +50,10 @@ class HttpLink:
         self,
         url: str,
         *,
-        content_type: str,
         tls: ssl.SSLContext | None = None,
         listen: tuple[str, int] | None = None,
     ) -> None:
-        self._url, self._content_type, self._tls = url, content_type, tls
+        self._url, self._tls = url, tls
         self._listen = listen
         self._ear: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -78,7 +85,6 @@ class HttpLink:
                 ssl=True if self._tls is None else self._tls, force_close=True, limit=0
             ),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT),
-            headers={"Content-Type": self._content_type},
             auto_decompress=False,
         )
 
@@ -127,7 +133,7 @@ class HttpLink:
         answer = await self._heard(await request.read())
         if answer is None:
             return web.Response(status=204)
-        return web.Response(body=answer, headers={"Content-Type": self._content_type})
+        return web.Response(body=answer, headers={"Content-Type": content_type(answer)})
 
     async def _ask(self, session: aiohttp.ClientSession, data: bytes, lost: Lost) -> None:
         why: BridgeError = AnswerLost("the answer held no response to it")  # of no effect if it did
@@ -142,7 +148,8 @@ class HttpLink:
     async def _post(self, session: aiohttp.ClientSession, data: bytes) -> None:
         """Post one message and hand on what comes back, whatever its status: refusals say why in nexo, too."""
         try:
-            async with session.post(self._url, data=data, allow_redirects=False) as response:
+            headers = {"Content-Type": content_type(data)}
+            async with session.post(self._url, data=data, headers=headers, allow_redirects=False) as response:
                 status, body = response.status, await _body(response)
                 nexo = response.content_type in _NEXO
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -1,7 +1,7 @@
 """What carries a POS's messages to a POI: the same client, till and recovery work over every link.
 
-A link knows nothing of what it carries. It says two things of a message that could not be delivered, and never mixes
-them up: ``NothingSent`` is certain, ``AnswerLost`` is everything else.
+A link knows nothing of what it carries but its form. It says two things of a message that could not be delivered, and
+never mixes them up: ``NothingSent`` is certain, ``AnswerLost`` is everything else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from nexo_bridge.errors import BridgeError, ConfigurationError
+from nexo_bridge.nexo.form import form_of
 
 CONNECT = 5.0
 """Seconds in which a connection must stand, its handshakes included."""
@@ -25,6 +26,11 @@ class NothingSent(BridgeError):
 
 class AnswerLost(BridgeError):
     """The request left us, or may have; what became of it is not known. Never send a payment again: ask."""
+
+
+def content_type(message: bytes) -> str:
+    """What HTTP and MQTT call ``message``, by how it begins."""
+    return "application/xml; charset=utf-8" if form_of(message) == "xml" else "application/json"
 
 
 Heard = Callable[[bytes], Awaitable[bytes | None]]

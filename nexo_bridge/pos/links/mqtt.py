@@ -18,7 +18,17 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from nexo_bridge.errors import BridgeError
-from nexo_bridge.pos.links.link import CONNECT, AnswerLost, Ended, Heard, Login, Lost, Mqtt, NothingSent
+from nexo_bridge.pos.links.link import (
+    CONNECT,
+    AnswerLost,
+    Ended,
+    Heard,
+    Login,
+    Lost,
+    Mqtt,
+    NothingSent,
+    content_type,
+)
 
 _PUBLISH = 10.0
 """Seconds in which the broker must acknowledge what we publish."""
@@ -32,7 +42,6 @@ class MqttLink:
         host: of the broker.
         port: of the broker.
         pair: SaleID and POIID.
-        content_type: of what is published (told by MQTT 5 alone).
         version: of MQTT.
         prefix: of all topics.
         login: for a broker that wants one.
@@ -46,7 +55,6 @@ class MqttLink:
         port: int,
         pair: tuple[str, str],
         *,
-        content_type: str,
         version: Mqtt = "5",
         prefix: str = "nexo",
         login: Login | None = None,
@@ -55,7 +63,7 @@ class MqttLink:
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._to_poi, self._to_sale = topics(prefix, *pair)
-        self._content_type, self._version = content_type, version
+        self._version = version
         self._login, self._identifier = login, identifier
         self._client: aiomqtt.Client | None = None
         self._goodbye = contextlib.AsyncExitStack()
@@ -92,7 +100,7 @@ class MqttLink:
         properties = None
         if self._version == "5":
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.ContentType = self._content_type
+            properties.ContentType = content_type(data)
         try:
             await client.publish(
                 self._to_poi, data, qos=_AT_LEAST_ONCE, properties=properties, timeout=_PUBLISH

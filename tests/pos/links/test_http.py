@@ -86,7 +86,7 @@ async def test_a_peer_that_speaks_no_http_got_the_request_all_the_same() -> None
 
     async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        one, ears = HttpLink(f"http://127.0.0.1:{port}/", content_type="text/xml"), Ears()
+        one, ears = HttpLink(f"http://127.0.0.1:{port}/"), Ears()
         await ears.connect(one)
         await one.send(b"<pay/>", ears.lost.put_nowait)
         assert isinstance(await ears.lost.get(), AnswerLost)
@@ -99,7 +99,7 @@ async def test_the_terminal_speaks_to_an_address_of_ours() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     one, ears = (
-        HttpLink("http://127.0.0.1:9/", content_type="application/xml", listen=("127.0.0.1", port)),
+        HttpLink("http://127.0.0.1:9/", listen=("127.0.0.1", port)),
         Ears(),
     )
     await ears.connect(one)
@@ -109,7 +109,7 @@ async def test_the_terminal_speaks_to_an_address_of_ours() -> None:
             async with session.post(f"http://127.0.0.1:{port}/any", data=b"<show/>") as response:
                 assert (response.status, await response.read()) == (status, said)
     assert ears.heard.qsize() == 2
-    other = HttpLink("http://127.0.0.1:9/", content_type="application/xml", listen=("127.0.0.1", port))
+    other = HttpLink("http://127.0.0.1:9/", listen=("127.0.0.1", port))
     with pytest.raises(NothingSent, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
         await Ears().connect(other)
     await one.close()

@@ -35,9 +35,7 @@ async def test_it_publishes_where_the_terminal_listens(way: str, told: str | Non
 
 async def test_two_runs_of_one_pos_do_not_push_each_other_out(tmp_path: Path) -> None:
     async with behind(tmp_path, "5") as peer:
-        pair = [
-            MqttLink("127.0.0.1", peer.address.port, PAIR, content_type=XML, version="5") for _ in range(2)
-        ]
+        pair = [MqttLink("127.0.0.1", peer.address.port, PAIR, version="5") for _ in range(2)]
         ears = [Ears(), Ears()]
         for one, of in zip(pair, ears, strict=True):
             await of.connect(one)
@@ -53,7 +51,7 @@ async def test_a_broker_that_wants_a_login_gets_it_or_refuses(version: Mqtt, tmp
     with running(tmp_path, users={"till": "right"}) as broker:
 
         def one(login: Login | None) -> MqttLink:
-            return MqttLink("127.0.0.1", broker.port, PAIR, content_type=XML, login=login, version=version)
+            return MqttLink("127.0.0.1", broker.port, PAIR, login=login, version=version)
 
         for wrong in (None, Login("till", "wrong")):
             with pytest.raises(NothingSent, match="Not authorized"):
@@ -79,7 +77,7 @@ async def test_a_broker_that_lets_nobody_hear_is_no_way_to_pay() -> None:
 
     async with await asyncio.start_server(deaf, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        one = MqttLink("127.0.0.1", port, PAIR, content_type=XML, version="3.1.1")
+        one = MqttLink("127.0.0.1", port, PAIR, version="3.1.1")
         with pytest.raises(NothingSent, match="does not let this POS hear nexo/TILL%2F1/POI%201/to-sale"):
             await Ears().connect(one)
         assert not one.connected
