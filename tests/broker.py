@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import pytest
 
+from nexo_bridge.conversation.stage import free_port
+
 PATIENCE = 20.0
 HOW_TO_GET_IT = "mosquitto is not installed; run: sudo apt-get install -y mosquitto mosquitto-clients"
 _PROGRAMS = ("mosquitto", "mosquitto_passwd", "mosquitto_pub", "mosquitto_sub")
@@ -218,13 +220,6 @@ class Broker:
         self._reader.join(PATIENCE)
         if process.stderr is not None:
             process.stderr.close()
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as plain:
-        plain.bind(("127.0.0.1", 0))
-        port: int = plain.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker import free_port, need_mosquitto
+from nexo_bridge.conversation.stage import free_port
+from tests.broker import need_mosquitto
 from tests.faults import words
 
 pytestmark = pytest.mark.timeout(180)  # several processes start, on a machine that may be busy

@@ -8,7 +8,9 @@ or says CLOCK, time goes on, from one alarm to the next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import secrets
 import socket
 import time
 import uuid
@@ -403,8 +405,12 @@ class Stage:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as plain:
-        plain.bind(("127.0.0.1", 0))
-        port: int = plain.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens on now.
+
+    It is below those that the kernel gives to connections (from 32768 on), so none takes it before it is used.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as plain, contextlib.suppress(OSError):
+            plain.bind(("127.0.0.1", port))
+            return port
