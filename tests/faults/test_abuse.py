@@ -120,7 +120,8 @@ async def at_once(count: int, make: Callable[[], Awaitable[Peer]]) -> list[Peer]
 async def test_h23_a_thousand_idle_connections(over: str, tmp_path: Path) -> None:
     async with port(over, tmp_path) as it:
         await at_once(1000, it.connect)
-        assert it.connections == 1001
+        while it.connections < 1001:  # noqa: ASYNC110 - taken a few at a time, and nobody is told
+            await asyncio.sleep(0)
         await it.served()
         await it.over()
 

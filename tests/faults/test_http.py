@@ -53,7 +53,10 @@ class Shop:
         return Asked(client)
 
     async def answer(self, message: bytes) -> Answer:
-        return await (await self.ask(message)).answer()
+        asked = await self.ask(message)
+        answer = await asked.answer()
+        asked.client.leave()  # one address may have so many connections at a time
+        return answer
 
     async def login(self, capabilities: str = "") -> None:
         answer = await self.answer(words.login("1", "KASSE1", POIID, capabilities=capabilities))
