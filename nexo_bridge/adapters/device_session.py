@@ -64,6 +64,11 @@ class DeviceSession:
         return None if self._held is None else self._monotonic() - self._held.since
 
     @property
+    def life(self) -> float | None:
+        """Seconds that the token in use lives from ``age`` 0 on, 0: for one call; None without one."""
+        return None if self._held is None else self._held.token.life
+
+    @property
     def session_state(self) -> str:
         """The platform's id of the user's session; empty where the grant has none."""
         return "" if self._held is None else self._held.token.session_state

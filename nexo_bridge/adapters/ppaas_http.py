@@ -52,6 +52,7 @@ class SessionState:
         ok: True after an answer of the platform to a token of ours, False after a failure, None before both.
         problem: one sentence for people, None when there is nothing to say.
         token_age: seconds since the token in use was asked for; None without one.
+        token_life: seconds it lives from then on, 0: for one call; None without one.
         person: only a person can mend the problem, e.g. with ``nexo-bridge login``.
         warnings: what does not stop the session yet, one sentence each.
         certificate_days: whole days until the client certificate ends; None without one.
@@ -64,6 +65,7 @@ class SessionState:
     ok: bool | None
     problem: str | None = None
     token_age: float | None = None
+    token_life: float | None = None
     person: bool = False
     warnings: tuple[str, ...] = ()
     certificate_days: int | None = None
@@ -206,6 +208,7 @@ class Platform:
             ok=False if problem else state.ok,
             problem=problem or state.problem,
             token_age=lane.session.age,
+            token_life=lane.session.life,
             person=state.person,
             warnings=self._warnings(lane),
             certificate_days=None if identity is None else identity.days_left(now),
@@ -407,7 +410,7 @@ class Platform:
             self._note(
                 call.poiid, SessionState(ok=False, problem="the platform refuses a token it has just issued")
             )
-        else:
+        elif answer.status < 500:  # what is down behind the door is no proof that payments can be taken (I9)
             self._note(call.poiid, SessionState(ok=True))
         return outcome(operation, answer.status, answer.headers, answer.body)
 

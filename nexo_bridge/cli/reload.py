@@ -20,7 +20,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         answer = ask(load_settings(arguments.config).control_path, {"command": "reload"})
     except ConfigurationError as mistake:
-        print(mistake, file=sys.stderr)
+        print(f"{mistake}; a bridge that runs keeps its old configuration", file=sys.stderr)
         return 78
     except NotRunningError as problem:
         print(problem, file=sys.stderr)

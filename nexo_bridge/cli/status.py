@@ -41,9 +41,17 @@ def _said(terminal: dict[str, Any]) -> str:
     return terminal["problem"] or terminal["channel"]["problem"] or warnings or "-"
 
 
+def _unwell(status: dict[str, Any]) -> str:
+    """How much of it is not well: where to look further down the page."""
+    parts = (f"{count} of {len(status[what])} {what}" for what, count in status["unwell"].items() if count)
+    return " and ".join(parts)
+
+
 def page(status: dict[str, Any]) -> list[str]:
     """The status as lines for a terminal."""
     word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
+    if status["health"] == "degraded":
+        word += f", degraded: {_unwell(status)}"
     lines = [f"nexo-bridge {status['version']} {word}; journal {status['journal']}", ""]
     rows: list[tuple[str, ...]] = [
         (

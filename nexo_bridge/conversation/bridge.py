@@ -20,6 +20,7 @@ from nexo_bridge.core.signals import PlatformEvent
 from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application, Listener, MakeListener
 from nexo_bridge.runtime.channels import Channels
+from nexo_bridge.runtime.control import Desk, Json
 from nexo_bridge.runtime.listeners import makers, ready_name
 from nexo_bridge.runtime.settings import Listen, Settings
 
@@ -217,6 +218,16 @@ class HostedBridge:
                 channels=self._channels,
             )
         )
+        self._desk = Desk(
+            self._app.bridge,
+            self._app.runner.feed,
+            self._app.runner.now,
+            self._platform.session_state,
+            self._no_reload,
+            channel=self._channels.shown,
+            listeners=self._app.listener_states,
+            reachable=lambda: self._app.reachable,
+        )
         self._alive = True
         self._tasks.append(asyncio.create_task(self._watch(), name="watch"))
         self._tasks.append(asyncio.create_task(self._gate.follow(), name="watch"))
@@ -229,6 +240,10 @@ class HostedBridge:
 
     def _broke(self, reason: str) -> None:
         self._app.runner.journal_broke(reason)
+
+    @staticmethod
+    async def _no_reload() -> Json:
+        return {"ok": False, "text": "a script has one configuration"}
 
     def _listener(self, make: MakeListener, listen: Listen, intake: Intake) -> Listener:
         listener = watched(
@@ -288,14 +303,9 @@ class HostedBridge:
             opening=self._channels.opening if self._alive else 0,
         )
 
-    def troubles(self) -> list[str]:
-        """What is wrong with sessions and channels now, a sentence each; empty if nothing is."""
-        found = []
-        for poiid in self._settings.terminals:
-            session, channel = self._platform.session_state(poiid), self._channels.state(poiid)
-            problems = (session.problem, None if channel is None else channel.problem)
-            found += [f"{poiid}: {problem}" for problem in problems if problem is not None]
-        return found
+    def health(self) -> Json:
+        """What ``nexo-bridge status --json`` would say now."""
+        return self._desk.status()
 
     def _busy(self) -> int:
         if not self._alive:

@@ -134,8 +134,15 @@ class Application:
         self.bridge = Bridge(self.policy, Replies(schemas, secret))
         self._listeners = _Listeners()
         self._channels = channels
+        observers = [observe or Records().observe]
         if channels is not None:
             self._listeners.channels.append(channels)
+            observers.append(channels.observe)
+
+        def observed(stamp: Stamp, command: Command) -> None:
+            for observer in observers:
+                observer(stamp, command)
+
         self.runner = Runner(
             self.bridge,
             journal,
@@ -143,7 +150,7 @@ class Application:
             self._listeners,
             clock or SystemClock(),
             checkpoint=checkpoint,
-            observe=observe or Records().observe,
+            observe=observed,
         )
         self._reception = Reception(
             xsd_bytes,

@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 import structlog
 
-from nexo_bridge.adapters.channel import Channel, ChannelState, Feed
+from nexo_bridge.adapters.channel import NOT_ASKED_FOR, Channel, ChannelState, Feed
 from nexo_bridge.adapters.stream import Doors, StreamChannel
 from nexo_bridge.adapters.webhook import WebhookAccess, WebhookChannel
 from nexo_bridge.core import projection
-from nexo_bridge.core.journal import Entry
+from nexo_bridge.core.journal import Entry, Stamp
+from nexo_bridge.core.signals import Command, PlatformEvent
 from nexo_bridge.core.source import Source
 from nexo_bridge.runtime.ports import Clock, SystemClock
 from nexo_bridge.runtime.settings import Settings
+from nexo_bridge.runtime.silence import Silence
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Channels:
         self._chance = chance
         self._streams: dict[str, StreamChannel] = {}
         self._webhook: WebhookChannel | None = None
+        self._silence = Silence(_expected(settings))
         self._feed: Feed
         self._works: Callable[[], bool]
 
@@ -68,7 +71,13 @@ class Channels:
         Raises:
             ConfigurationError: the webhook's address or files cannot be used.
         """
-        self._feed, self._works = feed, works
+
+        def heard(event: PlatformEvent) -> None:
+            if event.ack != NOT_ASKED_FOR:
+                self._silence.heard(event.poiid)
+            feed(event)
+
+        self._feed, self._works = heard, works
         if self._settings.webhook is not None:
             self._webhook = await asyncio.to_thread(self._make_webhook)
             await self._webhook.start()
@@ -77,6 +86,7 @@ class Channels:
     async def reconfigure(self, settings: Settings) -> None:
         """Serve the terminals of ``settings``; the webhook's own section waits for the next start."""
         self._settings = settings
+        self._silence.expect(_expected(settings))
         wanted = {poiid for poiid, terminal in settings.terminals.items() if terminal.results == "stream"}
         for poiid in self._streams.keys() - wanted:
             await self._streams.pop(poiid).close()
@@ -87,6 +97,10 @@ class Channels:
             self._webhook.serve(self._by_webhook())
         elif self._by_webhook():
             log.warning("results by webhook are polled until the next start")
+
+    def observe(self, stamp: Stamp, command: Command) -> None:
+        """What the core decides, beside what the channels say: see ``silence``."""
+        self._silence.observe(stamp, command)
 
     def owns(self, source: Source) -> bool:
         """See ``runtime.app.Acknowledger``."""
@@ -109,7 +123,8 @@ class Channels:
         results = "poll" if terminal is None else terminal.results
         if state is None:
             return {"results": results, "up": results == "poll", "problem": None}
-        return {"results": results, "up": state.up, "problem": state.problem}
+        problem = state.problem or self._silence.problem(poiid)
+        return {"results": results, "up": state.up and problem is None, "problem": problem}
 
     @property
     def webhook_address(self) -> str | None:
@@ -169,3 +184,9 @@ class Channels:
             await over.wait()
         finally:
             timer.cancel()
+
+
+def _expected(settings: Settings) -> dict[str, float]:
+    """Seconds within which something must be heard of a payment, for each terminal that should be told of."""
+    terminals = settings.terminals.items()
+    return {poiid: terminal.watchdog for poiid, terminal in terminals if terminal.results != "poll"}

@@ -68,18 +68,28 @@ class Desk:
             future.set_result({"ok": done, "text": text})
 
     def status(self) -> Json:
-        """How the bridge is: for people by ``nexo-bridge status``, for programs as it is."""
+        """How the bridge is: for people by ``nexo-bridge status``, for programs as it is.
+
+        ``health`` is ``ok`` only while every terminal can pay and everything that should be up is; ``degraded`` while
+        payments are taken all the same; else ``down`` (I9). A POS that is called and switched off is no illness.
+        """
         now = self._now()
         exchanges = [self._exchange(one, now) for one in self._bridge.in_hand()]
         terminals = [self._terminal(poiid, exchanges) for poiid in sorted(self._bridge.terminals())]
         journal = "broken" if self._bridge.broken else "ok" if self._has_room() else "no room"
+        listeners = [asdict(state) for state in self._listeners()]
+        takes = journal == "ok" and self._reachable() and any(one["session"] == "ok" for one in terminals)
+        unwell = {
+            "terminals": sum(one["session"] != "ok" or not one["channel"]["up"] for one in terminals),
+            "listeners": sum(not one["up"] and one["kind"] != "dial" for one in listeners),
+        }
         return {
             "version": __version__,
-            "takes_payments": journal == "ok"
-            and self._reachable()
-            and any(one["session"] == "ok" for one in terminals),
+            "health": "down" if not takes else "degraded" if any(unwell.values()) else "ok",
+            "unwell": unwell,
+            "takes_payments": takes,
             "journal": journal,
-            "listeners": [asdict(state) for state in self._listeners()],
+            "listeners": listeners,
             "terminals": terminals,
             "exchanges": exchanges,
             "tolerated": self._tolerated(),

@@ -60,7 +60,12 @@ async def token(platform: Platform, poiid: str) -> Told:
     """A token of the terminal's session: whose it is and until when."""
     bearer = await platform.bearer(poiid)
     state = platform.session_state(poiid)
-    shown: dict[str, Any] = {"terminal": poiid, "access_token": masked(bearer), "claims": claims(bearer)}
+    shown: dict[str, Any] = {
+        "terminal": poiid,
+        "access_token": masked(bearer),
+        "expires_in": round(state.token_life or 0),
+        "claims": claims(bearer),
+    }
     if state.session_state:
         shown["session_state"] = state.session_state
     if state.ends_unused is not None:
@@ -86,7 +91,11 @@ async def application_token(settings: Settings) -> Told:
         raise StepFailed(str(problem)) from None
     finally:
         await client.close()
-    shown = {"access_token": masked(found.bearer), "expires_in": found.life, "claims": claims(found.bearer)}
+    shown = {
+        "access_token": masked(found.bearer),
+        "expires_in": round(found.life),
+        "claims": claims(found.bearer),
+    }
     return shown, True
 
 
@@ -140,6 +149,7 @@ def claims(bearer: str) -> dict[str, Any]:
     try:
         part = bearer.split(".")[1]
         said = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return {name: said[name] for name in CLAIMS if isinstance(said.get(name), str | int | float)}
-    except (IndexError, ValueError, AttributeError):
+        shown = {name: said[name] for name in CLAIMS if isinstance(said.get(name), str | int | float)}
+        return {name: int(value) if isinstance(value, float) else value for name, value in shown.items()}
+    except (IndexError, ValueError, AttributeError, OverflowError):
         return {}

@@ -387,6 +387,17 @@ async def test_a_probe_says_what_is_wrong_and_when_it_is_mended(
     assert (await ours.probe("P1")).ok is True
 
 
+async def test_i9_a_platform_that_is_down_behind_its_door_proves_nothing(
+    ours: Platform, platform: ScriptedPlatform
+) -> None:
+    platform.says(COUNTRIES, http(503))
+    assert (await ours.probe("P1")).ok is False
+    await performed(ours, platform, http(503))
+    assert ours.session_state("P1").ok is False
+    await performed(ours, platform, http(201, transaction()))
+    assert ours.session_state("P1").ok is True
+
+
 @pytest.mark.parametrize("host", ["nowhere.invalid", "localhost"])
 async def test_f30_a_platform_that_cannot_be_reached_is_not_sent(
     certificates: Certificates, host: str

@@ -66,8 +66,13 @@ async def test_f46_an_event_that_never_comes_is_looked_for(way: Way, tmp_path: P
         assert answer.result == "Success"
         assert WATCHDOG <= it.time.passed <= WATCHDOG + 5
         assert it.heard == 0
+        assert it.channels is not None
+        told = it.channels.shown("POI00001")
+        assert (told["results"], told["up"]) == (way, False)
+        assert "no event told of it" in told["problem"]
         it.sandbox.inject("event-lost", times=0)
         await it.usable(till)
+        assert it.channels.shown("POI00001") == {"results": way, "up": True, "problem": None}
 
 
 @pytest.mark.parametrize("way", PUSHED)

@@ -44,6 +44,8 @@ async def test_the_documented_first_steps(sandbox: Sandbox, capsys: pytest.Captu
     assert shown["terminal"] == POIID
     assert shown["access_token"].startswith("[masked ")
     assert shown["claims"]["device_id"] == "2097CD800001"
+    assert shown["expires_in"] == 300
+    assert isinstance(shown["claims"]["exp"], int)
     assert ("refresh_expires_in" in shown) == (sandbox.options.grant != "mtls")
     assert await ppaas(sandbox, "countries") == 0
     assert {"code": "BG", "display": "Bulgaria"} in json.loads(capsys.readouterr().out)

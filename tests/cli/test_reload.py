@@ -69,6 +69,7 @@ async def test_f63_an_invalid_file_keeps_the_old_one_and_says_so(tmp_path: Path)
             code, text = await reload(here)
             assert code == 78
             assert "POI9" in text
+            assert "keeps its old configuration" in text
             here.config.write_text(good, encoding="utf-8")
             assert (await reload(here))[0] == 0
             code, out, _ = await command("status", "--json", "--config", str(here.config), cwd=here.folder)

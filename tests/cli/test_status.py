@@ -38,7 +38,15 @@ EXCHANGE: dict[str, Any] = {
 
 
 def status(**changes: Any) -> dict[str, Any]:
-    base = {"version": "1", "takes_payments": True, "journal": "ok", "terminals": [TERMINAL], "exchanges": []}
+    base = {
+        "version": "1",
+        "health": "ok",
+        "unwell": {"terminals": 0, "listeners": 0},
+        "takes_payments": True,
+        "journal": "ok",
+        "terminals": [TERMINAL],
+        "exchanges": [],
+    }
     return base | changes
 
 
@@ -78,6 +86,21 @@ def test_what_is_wrong_is_said_first_and_at_its_terminal() -> None:
     lines = page(status(takes_payments=False, journal="broken", terminals=[broken]))
     assert lines[0] == "nexo-bridge 1 TAKES NO PAYMENTS; journal broken"
     assert lines[3].endswith("the certificate has expired")
+
+
+@pytest.mark.parametrize(
+    ("unwell", "said"),
+    [
+        ({"terminals": 1, "listeners": 0}, "1 of 2 terminals"),
+        ({"terminals": 2, "listeners": 1}, "2 of 2 terminals and 1 of 1 listeners"),
+    ],
+)
+def test_i9_what_is_not_well_stands_in_the_first_line(unwell: dict[str, int], said: str) -> None:
+    listeners = [asdict(ListenerState("mqtt", "broker:1883", up=False))]
+    lines = page(
+        status(health="degraded", unwell=unwell, terminals=[TERMINAL, TERMINAL], listeners=listeners)
+    )
+    assert lines[0] == f"nexo-bridge 1 takes payments, degraded: {said}; journal ok"
 
 
 @pytest.mark.parametrize(

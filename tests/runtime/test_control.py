@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nexo_bridge.adapters.listener_state import ListenerState
 from nexo_bridge.core import decisions as did
 from nexo_bridge.runtime import control
 from nexo_bridge.runtime.control import Desk
@@ -46,6 +47,49 @@ async def test_status_shows_terminals_and_what_is_in_hand(tmp_path: Path) -> Non
         it.sandbox.release(POIID, "approve")
         assert (await till.hear()).result == "Success"
         assert desk.status()["exchanges"] == []
+
+
+async def test_i9_health_is_ok_only_while_every_terminal_can_pay(tmp_path: Path) -> None:
+    async with stage(tmp_path, terminals=2) as it:
+        desk = desk_of(it)
+        (first, second) = ("POI00001", "POI00002")
+        assert desk.status()["health"] == "down", "nothing is proved yet"
+        await it.platform.probe(first)
+        assert (desk.status()["health"], desk.status()["unwell"]["terminals"]) == ("degraded", 1)
+        await it.platform.probe(second)
+        assert desk.status()["health"] == "ok"
+        it.sandbox.inject("token-html", second, times=2)
+        await it.advance(301)
+        await it.platform.probe(second)
+        (_, terminal) = desk.status()["terminals"]
+        assert (desk.status()["health"], terminal["session"]) == ("degraded", "out of order")
+        assert terminal["last_error"] == f"TOKEN: {terminal['problem']}"
+        await it.platform.probe(second)
+        assert desk.status()["health"] == "degraded"
+        await it.platform.probe(second)
+        assert desk.status()["health"] == "ok"
+
+
+async def test_i9_a_listener_that_is_down_degrades_but_not_a_till_that_is_switched_off(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as it:
+        states = [ListenerState("tcp", "127.0.0.1:7000", up=True), ListenerState("dial", "till:1", up=False)]
+        desk = Desk(
+            it.app.bridge,
+            it.app.runner.feed,
+            it.time.wall,
+            it.platform.session_state,
+            reloaded,
+            listeners=lambda: states,
+        )
+        await it.platform.probe(POIID)
+        assert desk.status()["health"] == "ok"
+        states.append(ListenerState("mqtt", "broker:1883", up=False))
+        assert (desk.status()["health"], desk.status()["unwell"]) == (
+            "degraded",
+            {"terminals": 0, "listeners": 1},
+        )
 
 
 async def test_what_is_not_known_is_told(tmp_path: Path) -> None:
