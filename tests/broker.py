@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import pytest
 
-from nexo_bridge.conversation.stage import free_port
+from nexo_bridge.conversation.ways import free_port
 
 PATIENCE = 20.0
 HOW_TO_GET_IT = "mosquitto is not installed; run: sudo apt-get install -y mosquitto mosquitto-clients"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nexo_bridge.conversation.stage import free_port
+from nexo_bridge.conversation.ways import free_port
 from tests.broker import need_mosquitto
 from tests.faults import words
 

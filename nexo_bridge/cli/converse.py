@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nexo_bridge.conversation.grammar import ScriptError, parse
 from nexo_bridge.conversation.scenery import CHANNELS, FORMS, GRANTS, Scenery
-from nexo_bridge.conversation.transports import TRANSPORTS
+from nexo_bridge.conversation.transports import TRANSPORTS, want_broker
 from nexo_bridge.runtime.telemetry import configure_logging
 
 _NEEDS = "the sandbox needs packages that are not installed; run: pip install 'nexo-bridge[sandbox]'"
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
             raise
         print(f"nexo-bridge converse: {_NEEDS}", file=sys.stderr)
         return 78
-    if arguments.transport.startswith("mqtt") and arguments.broker is None:
+    if want_broker([arguments.transport]) and arguments.broker is None:
         print(f"nexo-bridge converse: --transport {arguments.transport} needs --broker", file=sys.stderr)
         return 2
     failed = 0
@@ -92,6 +92,8 @@ def _played(path: Path, scenery: Scenery) -> str | None:
         if not scenery.suits(script.only):
             only = " ".join(sorted(script.only))
             return f"it goes as written with ONLY {only}: see --grant, --results, --transport and --form"
+        if scenery.broker is None and want_broker(script.ways):
+            return "a POS of it comes by MQTT: say --broker HOST:PORT"
         with tempfile.TemporaryDirectory(prefix="nexo-bridge-") as folder:
             asyncio.run(play(script, Path(folder), path.parent, scenery=scenery))
     except ScriptError as mistake:

@@ -35,8 +35,8 @@ class Status:
     Attributes:
         alive: its process runs.
         taken: messages and faults that reached the core.
-        gone: connections that the core knows to be over.
         accepted: connections in the order in which they came.
+        gone: connections that the core knows to be over.
         written: messages written to each.
         open: requests that hold a connection of their own open until they are answered.
         acknowledged: publications that were acknowledged to a broker.
@@ -51,8 +51,8 @@ class Status:
 
     alive: bool = True
     taken: int = 0
-    gone: int = 0
     accepted: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     written: dict[str, int] = field(default_factory=dict)
     open: int = 0
     acknowledged: int = 0
@@ -289,8 +289,8 @@ class HostedBridge:
         return Status(
             alive=self._alive,
             taken=sum(reached.get(name, 0) for name in _TAKEN),
-            gone=reached.get("PosGone.taken", 0),
             accepted=tuple(self._counts.accepted),
+            gone=tuple(self._counts.gone),
             written=dict(self._counts.written),
             open=len(self._counts.open),
             acknowledged=self._counts.acknowledged,

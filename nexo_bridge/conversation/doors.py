@@ -131,12 +131,14 @@ class Counts:
 
     Attributes:
         accepted: connections in the order in which they came.
+        gone: those of them that are over, as the core knows.
         written: messages written, by connection or place.
         open: requests that hold their connection open until they are answered.
         acknowledged: publications that were acknowledged to a broker.
     """
 
     accepted: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     written: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
     acknowledged: int = 0
@@ -173,21 +175,39 @@ class _TlsLines(_Lines, TlsListener):
     """The same inside TLS."""
 
 
-class _ToldIntake:
-    """An intake before the real one, which learns what requests are open."""
+class _LinesIntake:
+    """An intake before the real one, which learns what connections are over."""
 
     def __init__(self, intake: Intake, counts: Counts, changed: Callable[[], None]) -> None:
         self._intake, self._counts, self._changed = intake, counts, changed
 
     async def frame(self, source: Source, data: bytes, **rest: Any) -> Any:
         """See ``Intake``."""
-        self._counts.open.add(source.connection)
         return await self._intake.frame(source, data, **rest)
 
     async def fault(self, source: Source, refusal: Refusal, start: bytes, **rest: Any) -> Any:
         """See ``Intake``."""
-        self._counts.open.add(source.connection)
         return await self._intake.fault(source, refusal, start, **rest)
+
+    def gone(self, source: Source) -> None:
+        """See ``Intake``."""
+        self._intake.gone(source)
+        self._counts.gone.append(source.connection)
+        self._changed()
+
+
+class _RequestsIntake(_LinesIntake):
+    """One that learns what requests are open, of a listener whose every request is a connection."""
+
+    async def frame(self, source: Source, data: bytes, **rest: Any) -> Any:
+        """See ``Intake``."""
+        self._counts.open.add(source.connection)
+        return await super().frame(source, data, **rest)
+
+    async def fault(self, source: Source, refusal: Refusal, start: bytes, **rest: Any) -> Any:
+        """See ``Intake``."""
+        self._counts.open.add(source.connection)
+        return await super().fault(source, refusal, start, **rest)
 
     def gone(self, source: Source) -> None:
         """See ``Intake``."""
@@ -252,7 +272,8 @@ def watched(
     if not isinstance(settings, TcpListen | TlsListen):
         if isinstance(settings, MqttListen):
             return _Told(make(intake), counts, halved)
-        return _Told(make(_ToldIntake(intake, counts, changed)), counts, halved)
-    lines = _TlsLines(settings, intake) if isinstance(settings, TlsListen) else _Lines(settings, intake)
+        return _Told(make(_RequestsIntake(intake, counts, changed)), counts, halved)
+    told = _LinesIntake(intake, counts, changed)
+    lines = _TlsLines(settings, told) if isinstance(settings, TlsListen) else _Lines(settings, told)
     lines.counts, lines.changed, lines.half, lines.halved = counts, changed, half, halved
     return lines

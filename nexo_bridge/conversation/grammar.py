@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
 from nexo_bridge.conversation.scenery import WORDS
-from nexo_bridge.conversation.transports import TRAITS
+from nexo_bridge.conversation.transports import TRAITS, TRANSPORTS, Transport
 
 HEADER = frozenset({"ServiceID", "SaleID", "POIID", "version"})
 """Words that every request takes: attributes of its MessageHeader (``version`` is ProtocolVersion)."""
@@ -43,7 +43,7 @@ FLAGS = frozenset({"training", "qr", "split", "host"})
 ANSWERS = frozenset({"same answer", "nothing", "closed", "Event", "Display"})
 """What a POS can hear beside a response, which is named by its category."""
 
-MOVES = frozenset({"drops", "returns", "half-closes"})
+MOVES = frozenset({"comes", "drops", "returns", "half-closes"})
 PLATFORM = frozenset(
     {"approve", "decline", "cancel", "release", "fault", "lose", "answers", "late", "overturn"}
 )
@@ -128,10 +128,15 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A POS's connection: ``drops``, ``returns``, ``half-closes``."""
+    """A POS's connection: ``comes``, ``returns``, ``drops``, ``half-closes``.
+
+    Attributes:
+        by: the transport over which it comes or returns; None: the one it had.
+    """
 
     pos: str
     what: str
+    by: Transport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,7 @@ class Line:
     text: str
     statement: Statement
     where: tuple[str, bool] | None = None
-    """The trait of the transport that must be there (True) or must not, for this line to be played; None: always."""
+    """The trait that the scenery's transport must have (True) or must not, for this line to be played; None: always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,7 @@ class Script:
         dedup: it is to be played with a de-duplicating platform too.
         only: grants, channels, transports and forms it goes as written with; of a kind of which none is named, all.
         kills: it ends the bridge's process, so that one of its own is needed.
+        ways: transports over which some POS comes, whatever the script is played over.
     """
 
     lines: tuple[Line, ...]
@@ -223,6 +229,7 @@ class Script:
     dedup: bool = False
     kills: bool = False
     only: frozenset[str] = frozenset()
+    ways: frozenset[Transport] = frozenset()
 
 
 def parse(text: str) -> Script:
@@ -263,7 +270,9 @@ def parse(text: str) -> Script:
         except ValueError as problem:
             raise ScriptError(number, str(problem)) from None
     kills = any(isinstance(line.statement, Process) and line.statement.what == "KILL" for line in lines)
-    return Script(tuple(lines), tuple(settings), dedup, kills, frozenset(only))
+    moves = [line.statement for line in lines if isinstance(line.statement, Move)]
+    ways = frozenset(move.by for move in moves if move.by is not None)
+    return Script(tuple(lines), tuple(settings), dedup, kills, frozenset(only), ways)
 
 
 def _settings(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -287,9 +296,7 @@ def _statement(head: str, words: list[str]) -> Statement:
         if head.endswith(mark) and _POS.fullmatch(pos := head.removesuffix(mark)):
             return _hear(pos, words) if mark == "<" else _say(pos, words, at_once=mark == ">>")
     if _POS.fullmatch(head):
-        if len(words) == 1 and words[0] in MOVES:
-            return Move(head, words[0])
-        raise ValueError(f"{head} {_or(MOVES)}")
+        return _move(head, words)
     match head:
         case "PLAT:":
             return _act(words)
@@ -366,6 +373,18 @@ def _told(words: list[str]) -> Told:
     return Told(words[0], tuple(plain), tuple(values))
 
 
+def _move(pos: str, words: list[str]) -> Move:
+    if not words or words[0] not in MOVES:
+        raise ValueError(f"{pos} {_or(MOVES)}")
+    what, rest = words[0], words[1:]
+    if not rest and what != "comes":
+        return Move(pos, what)
+    by = next((one for one in TRANSPORTS if rest == ["by", one]), None)
+    if by is None or what not in {"comes", "returns"}:
+        raise ValueError(f"{pos} comes by {_or(TRANSPORTS)}, {pos} returns [by …], or {pos} and one word")
+    return Move(pos, what, by)
+
+
 def _act(words: list[str]) -> Act:
     values, words = _pairs(words, {"POIID", "at"})
     poiid = values.get("POIID")
@@ -438,5 +457,5 @@ def _times(words: list[str]) -> int:
     return int(found[1])
 
 
-def _or(words: frozenset[str] | set[str] | Mapping[str, object]) -> str:
+def _or(words: Collection[str]) -> str:
     return " | ".join(sorted(words))

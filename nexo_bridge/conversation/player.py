@@ -83,7 +83,9 @@ class Player:
     ) -> None:
         self._script = script
         self._files = files
-        self.stage = Stage(folder, script.settings, own_process=script.kills, scenery=scenery)
+        self.stage = Stage(
+            folder, script.settings, own_process=script.kills, scenery=scenery, ways=script.ways
+        )
         self.sent: list[Sent] = []
         self.heard: list[Heard] = []
         self.secrets: list[str] = []
@@ -149,8 +151,8 @@ class Player:
                 await self._hear(statement)
             case Silence(pos=pos, closed=closed):
                 await self._silence(pos, closed=closed)
-            case Move(pos=pos, what=what):
-                await self._move(pos, what)
+            case Move():
+                await self._move(statement)
             case Act():
                 await self._act(statement)
             case SetTerminal(poiid=poiid, state=state):
@@ -249,23 +251,28 @@ class Player:
         if till.inbox:
             raise StageError(f"{pos} heard {till.inbox[0]}")
         if closed:
-            line = "line" in self.stage.scenery.traits
+            line = till.has("line")
             await self.stage.until(lambda: till.ended if line else not self.stage.alive, "it can still speak")
 
-    async def _move(self, pos: str, what: str) -> None:
-        if what == "returns":
-            till = self.stage.tills.get(pos)
-            if till is None or (till.connected and "line" in self.stage.scenery.traits):
-                raise StageError(f"{pos} is {'not gone' if till else 'nobody yet'}")
-            if not (till.connected and "pushes" in self.stage.scenery.traits):
-                await self.stage.connect(till)
-            return
-        till = await self.stage.till(pos)
-        if what == "drops":
-            await self.stage.drop(till)
-        else:
-            till.half_close()
-            await self.stage.settle()
+    async def _move(self, move: Move) -> None:
+        pos, by = move.pos, move.by
+        known = self.stage.tills.get(pos)
+        match move.what:
+            case "comes":
+                if known is not None:
+                    raise StageError(f"{pos} was there before; say: {pos} returns by {by}")
+                await self.stage.till(pos, by)
+            case "returns":
+                if known is None or (known.connected and known.has("line")):
+                    raise StageError(f"{pos} is {'not gone' if known else 'nobody yet'}")
+                same = by is None or by == known.wire.transport
+                if not (same and known.connected and known.has("pushes")):
+                    await self.stage.connect(known, by)
+            case "drops":
+                await self.stage.drop(await self.stage.till(pos))
+            case _:
+                (await self.stage.till(pos)).half_close()
+                await self.stage.settle()
 
     # -- the others ----------------------------------------------------------------------------------------------
 

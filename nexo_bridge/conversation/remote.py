@@ -85,7 +85,8 @@ class RemoteBridge:
                 continue
             if not values["alive"]:
                 values |= {"alive": True, "busy": 1}  # it has stopped; it is over once the process has ended
-            self.status = Status(**{**values, "accepted": tuple(values["accepted"])})
+            listed = {name: tuple(values[name]) for name in ("accepted", "gone")}
+            self.status = Status(**{**values, **listed})
             if self.addresses:
                 self._begun.set()
             self._changed()

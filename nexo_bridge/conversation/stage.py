@@ -8,16 +8,10 @@ or says CLOCK, time goes on, from one alarm to the next.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import secrets
-import socket
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from nexo_bridge.conversation import configuration
 from nexo_bridge.conversation.bridge import Bridge, HostedBridge
@@ -25,9 +19,8 @@ from nexo_bridge.conversation.clock import StageClock
 from nexo_bridge.conversation.remote import RemoteBridge
 from nexo_bridge.conversation.scenery import SECRET, USUAL, Scenery, lay_webhook
 from nexo_bridge.conversation.till import Till
-from nexo_bridge.conversation.transports import Transport
-from nexo_bridge.conversation.wires import HttpWire, LineWire, MqttWire, Wire
-from nexo_bridge.pos.links.link import tls_context
+from nexo_bridge.conversation.transports import Transport, want_broker
+from nexo_bridge.conversation.ways import Ways
 from nexo_bridge.runtime.settings import Settings, load_settings
 from nexo_bridge.sandbox.server import WEBHOOK_PATH, Options, Sandbox
 
@@ -35,12 +28,6 @@ PATIENCE = 20.0
 """Seconds of real time within which everything settles; far more than any of it takes."""
 
 MOST_TICKS = 20_000
-
-
-KINDS: Final[Mapping[Transport, str]] = MappingProxyType(
-    {"tcp": "tcp", "tls": "tls", "http": "http", "mqtt3": "mqtt", "mqtt5": "mqtt"}
-)
-"""What ``[[listen]]`` and the ready line call each transport."""
 
 
 class StageError(Exception):
@@ -55,6 +42,10 @@ class Stage:
         settings: (dotted name, value) that differ from the sandbox's own ``bridge.toml``.
         own_process: the bridge gets one, so that it can be killed.
         scenery: what the script is played before.
+        ways: transports over which POS come, beside that of the scenery.
+
+    Raises:
+        StageError: one of them is MQTT, and the scenery has no broker.
     """
 
     def __init__(
@@ -64,7 +55,11 @@ class Stage:
         *,
         own_process: bool = False,
         scenery: Scenery = USUAL,
+        ways: Iterable[Transport] = (),
     ) -> None:
+        transports = (scenery.transport, *sorted(ways))
+        if scenery.broker is None and want_broker(transports):
+            raise StageError("MQTT needs a broker; say where one is")
         self._folder = folder
         self._changes = settings
         self.scenery = scenery
@@ -91,8 +86,7 @@ class Stage:
         self.at_point: Callable[[str], None] = lambda _: None  # hears a bridge in this process
         self._expected = 0
         self._told_before = 0
-        self._ears: dict[str, int] = {}
-        self._prefix = f"play-{uuid.uuid4().hex}"
+        self._ways = Ways(transports, scenery.form, scenery.broker, self._news.set)
         self._published = self._acknowledged = 0
 
     @property
@@ -122,70 +116,14 @@ class Stage:
         changes = await asyncio.to_thread(lambda: [*self._set(), *self._changes])
         await asyncio.to_thread(configuration.write, self.sandbox.config_path, config, changes)
         self.settings = await asyncio.to_thread(load_settings, config, {})
-        ca = self.settings.platform.ca
-        self._tls = await asyncio.to_thread(tls_context, ca, None, None)
 
     def _set(self) -> Iterator[tuple[str, str]]:
         """What the scenery changes in the configuration."""
         yield from self.scenery.settings(self.sandbox.poiids)
-        yield "listen", json.dumps([self._listen()]).replace(": ", " = ")
-        if self.scenery.transport == "http":
-            self._ears = {f"S{number}": free_port() for number in range(1, 5)}
-            for sale_id, port in self._ears.items():
-                yield f"pos.{sale_id}.http", f"http://127.0.0.1:{port}"
+        yield from self._ways.settings(self.sandbox.authority)
         if self.scenery.results == "webhook":
             pair = self.sandbox.authority.server(["127.0.0.1"])
             yield from lay_webhook(self._folder, pair.certificate, pair.key)
-
-    @property
-    def _broker(self) -> tuple[str, int]:
-        if self.scenery.broker is None:
-            raise StageError("MQTT needs a broker; say where one is")
-        return self.scenery.broker
-
-    def _listen(self) -> dict[str, Any]:
-        """The ``[[listen]]`` section of the transport."""
-        section: dict[str, Any] = {"kind": KINDS[self.scenery.transport], "json": self.scenery.form != "xml"}
-        match self.scenery.transport:
-            case "tls":
-                pair = self.sandbox.authority.server(["127.0.0.1"])
-                section |= {"port": 0, "certificate": str(pair.certificate), "key": str(pair.key)}
-            case "mqtt3" | "mqtt5":
-                host, port = self._broker
-                topic = f"{self._prefix}/{{SaleID}}/{{POIID}}"
-                section |= {
-                    "host": host,
-                    "port": port,
-                    "version": "5" if self.scenery.transport == "mqtt5" else "3.1.1",
-                    "to_poi": f"{topic}/to-poi",
-                    "to_sale": f"{topic}/to-sale",
-                    "status": f"{self._prefix}/status/{{POIID}}",
-                    "owner": f"{self._prefix}/owner/{{POIID}}",
-                    "bridge": f"{self._prefix}/bridge/{{bridge}}",
-                }
-            case _:
-                section["port"] = 0
-        return section
-
-    def _wire(self, till: Till, bridge: Bridge) -> Wire:
-        """A way to the bridge, not yet connected."""
-        transport = self.scenery.transport
-        address = bridge.addresses[KINDS[transport]]
-        match transport:
-            case "http":
-                return HttpWire(address, ("127.0.0.1", self._ears[till.sale_id]), self._news.set)
-            case "tls":
-                return LineWire(transport, address, self._tls)
-            case "mqtt3" | "mqtt5":
-                return MqttWire(
-                    transport,
-                    self._broker,
-                    prefix=self._prefix,
-                    written=lambda: {} if self.bridge is None else self.bridge.status.written,
-                    pair=(till.sale_id, till.poi_id),
-                )
-            case _:
-                return LineWire(transport, address)
 
     async def close(self) -> None:
         """End everything."""
@@ -224,14 +162,13 @@ class Stage:
                 self._news.set,
                 checkpoint=lambda name: self.at_point(name),  # noqa: PLW0108 - it may be another later
             )
-        self.bridge, self.doom, self._expected = bridge, None, 0
+        self.bridge, self.doom = bridge, None
         await self.until(lambda: not self._any_stream(), "streams of a bridge that is gone stay open")
         self._told_before = self._told
         for till in self.tills.values():
             if till.connected:
                 till.wire.begin_anew()
-        if "keeps" in self.scenery.traits:  # what no journal has is brought again
-            self._expected = self._published - self._acknowledged
+        self._expected = self._published - self._acknowledged  # what no journal has is brought again
         await bridge.start()
         if bridge.status.webhook:
             self.sandbox.set_webhook(f"https://{bridge.status.webhook}{WEBHOOK_PATH}", SECRET)
@@ -258,24 +195,33 @@ class Stage:
 
     # -- tills ---------------------------------------------------------------------------------------------------
 
-    async def till(self, name: str) -> Till:
-        """The POS of that name, connected; its first connection needs no word of the script."""
+    async def till(self, name: str, by: Transport | None = None) -> Till:
+        """The POS of that name, connected; its first connection needs no word of the script.
+
+        Args:
+            name: of the POS.
+            by: over which transport that first one is; None: that of the scenery.
+        """
         till = self.tills.get(name)
         if till is None:
             till = self.tills[name] = Till(name, self.sandbox.poiids[0], self._news.set)
-            await self.connect(till)
+            await self.connect(till, by or self.scenery.transport)
         elif not till.connected:
             raise StageError(f"{name} has no connection; say: {name} returns")
         return till
 
-    async def connect(self, till: Till) -> None:
-        """Give a POS a connection."""
+    async def connect(self, till: Till, by: Transport | None = None) -> None:
+        """Give a POS a connection over ``by``, None: the transport of its last one; that one is left."""
         bridge = self.bridge
         if bridge is None or not bridge.status.alive:
             raise StageError("there is no bridge to connect to; say: START bridge")
+        by = by or till.wire.transport
+        if not self._ways.lead(by):
+            raise StageError(f"the bridge does not listen for {by}")
         before = len(bridge.status.accepted)
-        await till.connect(self._wire(till, bridge))
-        if "line" in self.scenery.traits:
+        pair = (till.sale_id, till.poi_id)
+        await till.connect(self._ways.wire(by, pair, bridge.addresses, lambda: self._written))
+        if till.has("line"):
             await self.until(lambda: len(bridge.status.accepted) > before, "the connection is not accepted")
             till.connection = bridge.status.accepted[-1]
 
@@ -292,7 +238,7 @@ class Stage:
             0 if self.bridge is None else self.bridge.status.taken
         )  # a broker may have brought one too many
         self._expected = max(self._expected, taken) + 1
-        self._published += 1
+        self._published += till.has("keeps")
         pair = (ids[0] or till.sale_id, ids[1] or till.poi_id)
         await till.send(message, pair, (category, ids[2]))
 
@@ -300,19 +246,24 @@ class Stage:
         """Pull a cable, and wait until the bridge knows."""
         bridge = self.bridge
         assert bridge is not None, "connected before"
-        gone = bridge.status.gone
         await till.drop()
-        if "line" in self.scenery.traits:
+        if till.has("line"):
             await self.until(
-                lambda: bridge.status.gone > gone or not bridge.status.alive, "the drop is not seen"
+                lambda: till.connection in bridge.status.gone or not bridge.status.alive,
+                "the drop is not seen",
             )
-        elif "departs" in self.scenery.traits:
+        elif till.has("departs"):
             await self.until(lambda: bridge.status.open == self._outstanding(), "the drop is not seen")
-        if "keeps" not in self.scenery.traits:
-            self._expected = bridge.status.taken  # what was on its way may be lost
+        if not till.has("keeps"):  # what it said last may be lost
+            self._expected -= max(0, min(till.on_its_way, self._expected - bridge.status.taken))
         await self.settle()
 
     # -- time ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _written(self) -> Mapping[str, int]:
+        """What the bridge of the moment has written, and where to."""
+        return {} if self.bridge is None else self.bridge.status.written
 
     async def settle(self) -> None:
         """Wait until nothing happens any more by itself."""
@@ -324,17 +275,19 @@ class Stage:
                         await self._news.wait()
         except TimeoutError:
             raise StageError(f"it does not settle: {self._busy()}") from None
+        for till in self.tills.values():
+            till.on_its_way = 0
 
     def _busy(self) -> str:
         """What is still going on; empty if nothing is."""
         bridge = self.bridge
         status = bridge.status if bridge is not None else None
         live = [till for till in self.tills.values() if till.connected]
-        ends = "line" in self.scenery.traits
         if self.sandbox.webhooks.busy:
             return "an event is on its way"
         if bridge is None or status is None or not status.alive:
-            return "connections end" if (ends and live) or self._outstanding() else ""
+            ending = self._outstanding() or any(till.has("line") for till in live)
+            return "connections end" if ending else ""
         if status.orders < bridge.orders:
             return "an order is on its way"
         if status.taken < self._expected:
@@ -402,15 +355,3 @@ class Stage:
         """The platform's own rows, each with its terminal's POIID."""
         names = {one["serial"]: one["poiid"] for one in self.sandbox.terminals()}
         return [{**row, "POIID": names.get(row["deviceId"], "")} for row in self.sandbox.ledger()]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now.
-
-    It is below those that the kernel gives to connections (from 32768 on), so none takes it before it is used.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)
-        with socket.socket() as plain, contextlib.suppress(OSError):
-            plain.bind(("127.0.0.1", port))
-            return port

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from nexo_bridge.conversation.hearing import Heard
+from nexo_bridge.conversation.transports import HAS
 from nexo_bridge.conversation.wires import Pair, Wire
 from nexo_bridge.nexo.elements import Version
 
@@ -19,6 +20,7 @@ class Till:
         inbox: what it heard and no line of the script has asked for yet.
         connection: what the bridge calls its connection; empty without one.
         ended: its wire was ended, by whomever.
+        on_its_way: messages it sent since everything was settled last.
     """
 
     def __init__(self, name: str, poi_id: str, changed: Callable[[], None]) -> None:
@@ -29,6 +31,7 @@ class Till:
         self.inbox: deque[Heard] = deque()
         self.connection = ""
         self.ended = False
+        self.on_its_way = 0
         self._changed = changed
         self._asked: set[tuple[str, str]] = set()
         self._wire: Wire | None = None
@@ -43,6 +46,10 @@ class Till:
     def connected(self) -> bool:
         """Whether it has a wire that nobody ended."""
         return self._wire is not None and not self.ended
+
+    def has(self, trait: str) -> bool:
+        """Whether the transport it speaks over has that trait."""
+        return trait in HAS[self.wire.transport]
 
     @property
     def outstanding(self) -> int:
@@ -59,6 +66,7 @@ class Till:
     async def send(self, message: bytes, pair: Pair, about: tuple[str, str] = ("", "")) -> None:
         """One message of ``pair``; ``about`` is its category and ServiceID."""
         self._asked.add(about)
+        self.on_its_way += 1
         await self.wire.send(message, pair)
 
     def half_close(self) -> None:

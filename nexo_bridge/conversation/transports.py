@@ -6,13 +6,18 @@ a line of the script says ``IF trait`` or ``UNLESS trait``: what is not named is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
 
 Transport: TypeAlias = Literal["tcp", "tls", "http", "mqtt3", "mqtt5"]
 
 TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
+
+KINDS: Final[Mapping[Transport, str]] = MappingProxyType(
+    {"tcp": "tcp", "tls": "tls", "http": "http", "mqtt3": "mqtt", "mqtt5": "mqtt"}
+)
+"""What ``[[listen]]`` and the ready line call each transport."""
 
 TRAITS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -36,3 +41,8 @@ HAS: Final[Mapping[Transport, frozenset[str]]] = MappingProxyType(
     }
 )
 """The traits of each transport."""
+
+
+def want_broker(transports: Iterable[Transport]) -> bool:
+    """Whether a broker must be there for POS to come over all of them."""
+    return any(KINDS[one] == "mqtt" for one in transports)

@@ -74,7 +74,7 @@ def test_a_line_that_is_no_statement(tmp_path: Path, capsys: pytest.CaptureFixtu
     name = script(tmp_path, "# hello\nPOS waves\n")
     assert main(["converse", name, str(tmp_path / "none.conv")]) == 1
     told = capsys.readouterr().out
-    assert f"FAILED  {name}\n    line 2: POS drops | half-closes | returns\n" in told
+    assert f"FAILED  {name}\n    line 2: POS comes | drops | half-closes | returns\n" in told
     assert "none.conv\n    cannot be read: " in told
 
 
@@ -102,5 +102,10 @@ def test_mqtt_wants_a_broker(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "--transport mqtt5 needs --broker" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["converse", "--transport", "mqtt5", "--broker", "here", str(script)])
+    changing = tmp_path / "two.conv"
+    changing.write_text("POS comes by mqtt5\nPOS> Login\nPOS< Login Success\n")
+    assert main(["converse", str(changing)]) == 1
+    assert "comes by MQTT: say --broker" in capsys.readouterr().out
     with running(tmp_path / "broker") as broker:
+        assert main(["converse", "--broker", broker.address, str(changing)]) == 0
         assert main(["converse", "--transport", "mqtt5", "--broker", broker.address, str(script)]) == 0

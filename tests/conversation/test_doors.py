@@ -61,7 +61,7 @@ class Deaf:
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
-        self.there = asyncio.Event()
+        self.there, self.over = asyncio.Event(), asyncio.Event()
 
     async def frame(self, source: Source, data: bytes, **_: Any) -> None:
         assert data == b"<a/>"
@@ -72,7 +72,8 @@ class Deaf:
         """Not asked for."""
 
     def gone(self, source: Source) -> None:
-        """Not asked for."""
+        self.over_with = source
+        self.over.set()
 
 
 async def test_it_counts_and_writes_halves_when_asked() -> None:
@@ -101,6 +102,10 @@ async def test_it_counts_and_writes_halves_when_asked() -> None:
         assert await reader.readexactly(4) == frame(b"<c/>")[:4]
         assert counts.written == {source.connection: 2}
         assert told == ["changed", "halved", "halved"]
+        writer.transport.abort()
+        await intake.over.wait()
+        assert counts.gone == [source.connection] == [intake.over_with.connection]
+        assert told[3:] == ["changed"]
     finally:
         writer.transport.abort()
         await listener.close()
@@ -135,7 +140,7 @@ async def test_it_knows_what_requests_are_open() -> None:
         assert await listener.write(source, b"<SaleToPOIResponse><MessageHeader/></SaleToPOIResponse>")
         await lost.get()
         await over.wait()
-        assert (counts.open, told) == (set(), ["halved", "heard"])
+        assert (counts.open, counts.gone, told) == (set(), [], ["halved", "heard"])
     finally:
         await link.close()
         await listener.close()

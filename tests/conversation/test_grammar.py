@@ -59,6 +59,9 @@ def only(text: str) -> Statement:
         ),
         ("POS drops", Move("POS", "drops")),
         ("POS3 half-closes", Move("POS3", "half-closes")),
+        ("POS returns", Move("POS", "returns")),
+        ("POS returns by mqtt5", Move("POS", "returns", "mqtt5")),
+        ("POS2 comes by http", Move("POS2", "comes", "http")),
         ("PLAT: approve", Act("approve")),
         ("PLAT: decline POIID=POI00002", Act("decline", "POI00002")),
         ("PLAT: lose answer", Act("fault", None, "lose-create-answer")),
@@ -99,7 +102,12 @@ def test_a_line_is_a_statement(text: str, statement: Statement) -> None:
         ("POS> DisplayResponse", "needs a DeviceID"),
         ("POS<", "a category comes first"),
         ("POS< code=NB-202", "a category comes first"),
-        ("POS dances", "drops | half-closes | returns"),
+        ("POS dances", "comes | drops | half-closes | returns"),
+        ("POS", "comes | drops | half-closes | returns"),
+        ("POS comes", "POS comes by http | mqtt3"),
+        ("POS returns by pigeon", "POS comes by http | mqtt3"),
+        ("POS returns mqtt5", "POS comes by http | mqtt3"),
+        ("POS drops by tcp", "POS comes by http | mqtt3"),
         ("PLAT: dance", "approve"),
         ("PLAT: approve at=read_card", "PLAT: fault NAME"),
         ("PLAT: answers 202", "PLAT: answers STATUS at=OPERATION"),
@@ -144,6 +152,12 @@ def test_what_a_script_is_only_for_adds_up() -> None:
 
 def test_a_script_that_kills_is_known() -> None:
     assert parse("KILL bridge at Asking.decided\n").kills
+
+
+def test_the_ways_a_script_needs_are_known() -> None:
+    text = "POS returns\nPOS returns by mqtt5\nIF line POS2 comes by http\nPOS2 returns by http"
+    assert parse(text).ways == {"mqtt5", "http"}
+    assert parse("POS returns").ways == frozenset()
 
 
 def test_a_line_may_depend_on_the_transport() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nexo_bridge.conversation.grammar import parse
-from nexo_bridge.conversation.player import ScriptFailed, play
+from nexo_bridge.conversation.player import Player, ScriptFailed, play
 from nexo_bridge.conversation.scenery import Scenery
 from nexo_bridge.conversation.transports import Transport
 
@@ -49,6 +49,10 @@ async def test_a_good_script_says_nothing(tmp_path: Path) -> None:
         ("PLAT: fault explode", 1, "no fault is called"),
         ("POS> raw nothing.xml", 1, "cannot be read"),
         ("POS returns", 1, "POS is nobody yet"),
+        ("POS returns by http", 1, "POS is nobody yet"),
+        ("POS> Login\nPOS< Login\nPOS returns by http", 3, "POS is not gone"),
+        ("POS> Login\nPOS< Login\nPOS comes by http", 3, "say: POS returns by http"),
+        ("POS comes by http\nPOS comes by tcp", 2, "say: POS returns by tcp"),
         ("POS drops\nPOS drops", 2, "POS has no connection"),
         ("POS drops\nPOS< Payment", 2, "its connection is over"),
         ("START bridge", 1, "still runs"),
@@ -93,3 +97,27 @@ async def test_a_line_is_played_where_its_trait_is(transport: Transport, tmp_pat
     else:
         with pytest.raises(ScriptFailed, match="line 4"):
             await play(parse(text), tmp_path, tmp_path, scenery=scenery)
+
+
+async def test_a_pos_changes_its_way_and_keeps_it(tmp_path: Path) -> None:
+    text = """POS> Login
+        POS< Login Success
+        POS drops
+        POS returns by http
+        POS drops
+        POS returns
+        POS> Login
+        POS< Login Success"""
+    player = Player(parse(text), tmp_path, tmp_path)
+    await player.play()
+    assert player.stage.tills["POS"].wire.transport == "http"
+
+
+async def test_a_trait_is_that_of_what_the_script_is_played_over(tmp_path: Path) -> None:
+    text = "POS comes by http\nPOS> Login\nPOS< Login Success\nUNLESS line LEDGER 1 payment"
+    await played(text, tmp_path)
+
+
+async def test_what_is_left_of_the_old_way_is_left(tmp_path: Path) -> None:
+    text = "POS> Payment ServiceID=7 10.00 EUR\nPOS returns by tcp\nPLAT: approve\nCLOCK +10s\nPOS< nothing"
+    await play(parse(text), tmp_path, tmp_path, scenery=Scenery(transport="http"))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from nexo_bridge.conversation.scenery import Scenery
 from nexo_bridge.conversation.stage import Stage, StageError
+from nexo_bridge.conversation.transports import Transport
 
 POIID = "POI00001"
 
@@ -68,3 +70,36 @@ async def test_time_goes_from_one_thing_to_the_next(stage: Stage) -> None:
 async def test_the_ledger_names_terminals(stage: Stage) -> None:
     assert stage.ledger() == []
     assert stage.points() == {}
+
+
+@pytest.mark.parametrize(("transport", "way"), [("mqtt3", "tcp"), ("tcp", "mqtt5")])
+def test_mqtt_needs_a_broker(transport: Transport, way: Transport, tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="MQTT needs a broker"):
+        Stage(tmp_path, scenery=Scenery(transport=transport), ways=[way])
+
+
+async def test_nobody_comes_where_the_bridge_does_not_listen(stage: Stage) -> None:
+    await stage.start_bridge()
+    with pytest.raises(StageError, match="does not listen for http"):
+        await stage.till("POS", "http")
+
+
+async def test_two_kinds_of_wires_do_not_disturb_each_other(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, ways=["http"])
+    await stage.open()
+    try:
+        await stage.start_bridge()
+        line, posts = await stage.till("POS"), await stage.till("POS2", "http")
+        assert (line.has("line"), posts.has("line")) == (True, False)
+        await stage.send(posts, b"<a/>", ("S2", POIID, "1"), "Login")  # its end is no end of the line
+        await stage.send(line, b"<a/>", ("S1", POIID, "1"), "Login")
+        await stage.drop(line)
+        assert not line.connected
+        assert stage.bridge is not None
+        assert stage.bridge.status.gone == (line.connection,)
+        assert len(posts.inbox) == 1  # waited for, though what the other one said may be lost
+        await stage.connect(posts, "tcp")
+        assert posts.has("line")
+        assert posts.connection != line.connection
+    finally:
+        await stage.close()

@@ -57,7 +57,9 @@ async def test_what_it_says_and_hears() -> None:
         await till.connect(LineWire("tcp", other.address))
         await other.there.wait()
         assert till.connected
+        assert (till.has("line"), till.has("pushes")) == (True, False)
         await till.send(b"<a/>", ("S2", "POI00001"))
+        assert till.on_its_way == 1
         assert other.reader is not None
         assert other.writer is not None
         assert await other.reader.readexactly(8) == frame(b"<a/>")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nexo_bridge.conversation.stage import free_port
+from nexo_bridge.conversation.ways import free_port
 from nexo_bridge.conversation.wires import HttpWire, LineWire, MqttWire
 from nexo_bridge.nexo.framing import frame
 from tests.broker import running
