@@ -20,7 +20,7 @@ import pytest
 from nexo_bridge.conversation.grammar import Say, Script, parse
 from nexo_bridge.conversation.player import play
 from nexo_bridge.conversation.scenery import FORMS, Scenery, every, ways
-from nexo_bridge.conversation.transports import TRANSPORTS
+from nexo_bridge.conversation.transports import TRANSPORTS, want_broker
 from tests.broker import Broker, running
 
 ALL = os.environ.get("SCENERIES") == "all"
@@ -80,7 +80,7 @@ def one_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 async def test_it_goes_as_written(
     script: Script, scenery: Scenery, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if scenery.transport.startswith("mqtt"):
+    if want_broker({scenery.transport, *script.ways}):
         broker: Broker = request.getfixturevalue("one_broker")
         scenery = replace(scenery, broker=("127.0.0.1", broker.port))
     await play(script, tmp_path, FOLDER, scenery=scenery)
@@ -100,6 +100,10 @@ def test_every_transport_sees_the_bridge_killed() -> None:
     played = {scenery for _, script, scenery in plays(all_of_them=False) if script.kills}
     assert {scenery.transport for scenery in played} == set(TRANSPORTS)
     assert {scenery.form for scenery in played} == set(FORMS)
+
+
+def test_together_they_have_a_pos_change_to_every_transport() -> None:
+    assert {way for _, script, _ in plays(all_of_them=False) for way in script.ways} == set(TRANSPORTS)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
