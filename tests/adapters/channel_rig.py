@@ -107,8 +107,8 @@ async def channel_stage(
     chosen = Options(state=folder, terminals=terminals, seed=7, clock=clock, **{"think": THINK, **options})
     async with Sandbox(chosen) as sandbox:
         text = sandbox.config_path.read_text(encoding="utf-8")
-        serial = 'grant = "mtls"\n'
-        text = text.replace(serial, f'{serial}results = "{way}"\nwatchdog = {watchdog}\n')
+        grant = f'grant = "{chosen.grant}"\n'
+        text = text.replace(grant, f'{grant}results = "{way}"\nwatchdog = {watchdog}\n')
         if way == "webhook":
             (folder / "webhook.secret").write_text(SECRET + "\n", encoding="ascii")
             (folder / "webhook.secret").chmod(0o600)

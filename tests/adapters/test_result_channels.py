@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nexo_bridge.core import decisions as did
+from nexo_bridge.sandbox.clock import LoopClock
 from nexo_bridge.sandbox.wire import Answer
 from tests.adapters.channel_rig import PUSHED, WATCHDOG, WAYS, ChannelStage, Way, channel_stage
 from tests.faults import words
@@ -277,6 +278,43 @@ async def test_f57_a_backlog_of_ten_thousand(tmp_path: Path) -> None:
         assert state.last_event == it.events[-1].event_id, (
             "everything is on disk, and the resume point behind it"
         )
+        await it.usable(till)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("grant", ["mtls", "password", "custom_token"])
+async def test_credentials_that_change_during_a_payment(grant: str, way: Way, tmp_path: Path) -> None:
+    """Certificate replaced, secret renewed, session ended at the platform, token expired: one after the other."""
+    async with channel_stage(tmp_path, way, grant=grant, token_life=10) as it:
+        till = await it.logged_in()
+        it.sandbox.hold("POI00001")
+        await till.send(till.payment("2", "12.50"))
+        opened = it.sandbox.streams.opened
+        if grant != "custom_token":
+            later = LoopClock().now().replace(year=LoopClock().now().year + 5)
+            serial = it.settings.terminals["POI00001"].serial
+            await asyncio.to_thread(it.sandbox.authority.client, "POI00001", serial, valid_until=later)
+            await it.platform.look_for_new_files("POI00001")
+            assert (it.platform.session_state("POI00001").certificate_days or 0) > 1000
+        before = it.platform.session_state("POI00001").session_state
+        it.sandbox.renew_secret("POI00001")
+        it.sandbox.end_sessions("POI00001")
+        await it.advance(20)
+        if way == "stream":
+            while it.sandbox.streams.opened == opened:  # it never goes on with a token that is over
+                await asyncio.sleep(0)
+            await it.connected()
+        heard, since = it.heard, it.time.passed
+        it.sandbox.release("POI00001", "approve")
+        await it.settle()
+        answer = await till.hear()
+
+        assert (answer.result, answer.amount) == ("Success", "12.50"), str(answer)
+        assert it.time.passed - since < WATCHDOG / 2, "nobody was told; it was looked for"
+        assert (it.heard > heard) == (way != "poll")
+        if grant != "mtls":
+            assert it.platform.session_state("POI00001").session_state != before
+        assert it.alarms == []
         await it.usable(till)
 
 
