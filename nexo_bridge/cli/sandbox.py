@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--token-life", type=_count, default=300, metavar="SECONDS", help="of a token (300)")
     parser.add_argument(
-        "--slow", type=_seconds, default=5.0, metavar="SECONDS", help="fault slow-answers (5)"
+        "--slow", type=_seconds, default=5.0, metavar="SECONDS", help="faults slow-answers and token-slow (5)"
     )
     parser.add_argument("--late", type=_seconds, default=5.0, metavar="SECONDS", help="fault late-create (5)")
     parser.add_argument(

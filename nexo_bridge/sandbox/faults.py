@@ -21,6 +21,9 @@ FAULTS: dict[str, str] = {
     "token-without-token": "The token endpoint answers 200 without an `access_token`.",
     "token-life-missing": "The token endpoint leaves `expires_in` out.",
     "token-life-zero": "The token endpoint says `expires_in` 0.",
+    "token-life-negative": "The token endpoint says `expires_in` -1.",
+    "token-life-string": "The token endpoint says `expires_in` as a string of digits.",
+    "token-slow": "A token is issued at once; the answer is held back for `--slow` seconds (default 5).",
     "lose-refresh-answer": (
         "A refresh token is exchanged for the next; the connection is closed without one byte of answer."
     ),
@@ -56,6 +59,9 @@ FAULTS: dict[str, str] = {
     "event-late-approval": (
         "A payment that ended without approval is approved `--late` seconds later, in the ledger too: offline upload."
     ),
+    "webhook-forged": "Before an event comes another that tells an approval, signed with another secret.",
+    "webhook-old": "Before an event comes another that tells an approval, rightly signed an hour ago.",
+    "webhook-replayed": "After an event was taken its request comes once more, byte for byte.",
     "drop-stream": "Instead of an event the stream's connection is closed; the event is sent after it is resumed.",
     "invalid-resume": "A resume point is refused with 410 `RESUME_INVALID`, as if it were too old.",
     "backlog": "A stream that is opened first gets 10 000 events of payments that nobody knows any more.",

@@ -163,12 +163,16 @@ class Sandbox:
         await asyncio.to_thread(self._lay_credentials, state.folder)
         delays = Delays(options.slow, options.late)
         terminals = self._platform.terminals
-        session = SignIn(office, self.realms, terminals, self._faults)
+        session = SignIn(office, self.realms, terminals, self._faults, clock=options.clock, slow=options.slow)
         gateway = self._gateway = Gateway(
             self._platform, office, session, self._faults, clock=options.clock, delays=delays
         )
         self.streams = Streams(self.events, self._faults, lambda serial: terminals[serial].poiid)
-        self.webhooks = Webhooks(options.clock, lambda: state.calling)
+        self.webhooks = Webhooks(
+            options.clock,
+            lambda: state.calling,
+            lambda fault, serial: serial in terminals and self._faults.take(fault, terminals[serial].poiid),
+        )
         self.events.listen(self.webhooks.send)
         mutual, plain = state.with_certificate, state.without_certificate
         try:

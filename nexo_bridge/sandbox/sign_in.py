@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from nexo_bridge.sandbox.clock import Clock, pause
 from nexo_bridge.sandbox.faults import Faults
 from nexo_bridge.sandbox.oauth import OAuthError, TokenOffice
 from nexo_bridge.sandbox.realms import REALM, Realms
@@ -17,11 +18,24 @@ _HTML = "text/html; charset=utf-8"
 
 
 class SignIn:
-    """Answers the rows whose verb is ``session``, merchants-credentials excepted."""
+    """Answers the rows whose verb is ``session``, merchants-credentials excepted.
+
+    Args:
+        slow: seconds of fault ``token-slow``.
+    """
 
     def __init__(
-        self, office: TokenOffice, realms: Realms, terminals: Mapping[str, Terminal], faults: Faults
+        self,
+        office: TokenOffice,
+        realms: Realms,
+        terminals: Mapping[str, Terminal],
+        faults: Faults,
+        *,
+        clock: Clock,
+        slow: float,
     ) -> None:
+        self._clock = clock
+        self._slow = slow
         self._office = office
         self._realms = realms
         self._terminals = terminals
@@ -42,14 +56,14 @@ class SignIn:
             form = dict(parse_qsl(request.body.decode("utf-8"), keep_blank_values=True))
             if route.name == "login":
                 return Answer(302, headers={"Location": self._realms.consent(form)})
-            return self._tokens(route, form, request)
+            return await self._tokens(route, form, request)
         except UnicodeDecodeError:
             return json_answer({"error": "invalid_request"}, 400)
         except OAuthError as refused:
             said = {"error": refused.error, "error_description": refused.description}
             return json_answer(said, refused.status)
 
-    def _tokens(self, route: Route, form: Mapping[str, str], request: Request) -> Answer:
+    async def _tokens(self, route: Route, form: Mapping[str, str], request: Request) -> Answer:
         serial = self._certified(request) if route.name == "token" else None
         terminal = self._terminals.get(serial or self._realms.owner(form) or "")
         poiid = terminal.poiid if terminal is not None else ""
@@ -59,11 +73,19 @@ class SignIn:
         found = self._granted(route, form, request, serial)
         if form.get("grant_type") == "refresh_token" and self._faults.take("lose-refresh-answer", poiid):
             return Answer(0, wire=Wire.CLOSE)
-        for fault, life in (("token-life-missing", None), ("token-life-zero", 0)):
+        lives: dict[str, Any] = {
+            "token-life-missing": None,
+            "token-life-zero": 0,
+            "token-life-negative": -1,
+            "token-life-string": str(found.get("expires_in")),
+        }
+        for fault, life in lives.items():
             if self._faults.take(fault, poiid):
                 found["expires_in"] = life
         if self._faults.take("token-without-token", poiid):
             del found["access_token"]
+        if self._faults.take("token-slow", poiid):
+            await pause(self._clock, self._slow)
         kept = {name: value for name, value in found.items() if value is not None}
         return json_answer(kept, Cache_Control="no-store")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import logging
 import ssl
 from collections import deque
@@ -25,6 +26,10 @@ ATTEMPTS = 10
 PATIENCE = 5.0
 """Seconds for connect and answer."""
 
+OLD = 3600
+"""Seconds that the timestamp of fault ``webhook-old`` lies back."""
+
+Headers = list[tuple[str, str]]
 _log = logging.getLogger(__name__)
 
 
@@ -42,13 +47,21 @@ class Webhooks:
     Args:
         clock: stamps attempts and rings when one is due again.
         tls: trusts the receiver, and holds the platform's client certificate.
+        due: whether a fault of that name happens now to an event of that device; it is used up by the question.
 
     Attributes:
         statuses: what each attempt was answered, newest last; 0 for none.
+        forgeries: what each request was answered that no platform should send.
         changed: called whenever an attempt ended.
     """
 
-    def __init__(self, clock: Clock, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        tls: Callable[[], ssl.SSLContext],
+        due: Callable[[str, str], bool] = lambda _fault, _device: False,
+    ) -> None:
+        self._due = due
         self._clock = clock
         self._tls = tls
         self._target: Target | None = None
@@ -60,6 +73,7 @@ class Webhooks:
         self._task: asyncio.Task[None] | None = None
         self._line: tuple[h11.Connection, asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self.statuses: list[int] = []
+        self.forgeries: list[int] = []
         self.changed: Callable[[], None] = lambda: None
 
     @property
@@ -130,13 +144,30 @@ class Webhooks:
             return 0
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._post(target, event.body)
+                return await self._told(target, target.secret, event)
         except (OSError, TimeoutError, h11.ProtocolError) as fault:
             _log.info("webhook: %s", type(fault).__name__)
             self._hang_up()
             return 0
 
-    async def _post(self, target: Target, body: bytes) -> int:
+    async def _told(self, target: Target, secret: bytes | None, event: Event) -> int:
+        """Tell the event, and whatever a fault adds to it; the status that counts."""
+        if secret is None:  # nothing that could be forged
+            return await self._post(target, event.body, [])
+        approval = json.dumps({**json.loads(event.body), "status": "APPROVED"}).encode()
+        if self._due("webhook-forged", event.device_id):
+            forged = self._signed(b"not " + secret, approval)
+            self.forgeries.append(await self._post(target, approval, forged))
+        if self._due("webhook-old", event.device_id):
+            old = self._signed(secret, approval, back=OLD * 1000)
+            self.forgeries.append(await self._post(target, approval, old))
+        headers = self._signed(secret, event.body)
+        status = await self._post(target, event.body, headers)
+        if 200 <= status < 300 and self._due("webhook-replayed", event.device_id):
+            self.forgeries.append(await self._post(target, event.body, headers))
+        return status
+
+    async def _post(self, target: Target, body: bytes, signed: Headers) -> int:
         where = urlsplit(target.url)
         if self._line is None:
             reader, writer = await asyncio.open_connection(where.hostname, where.port or 443, ssl=self._tls())
@@ -146,7 +177,7 @@ class Webhooks:
             ("Host", where.netloc),
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
-            *self._signed(target, body),
+            *signed,
         ]
         request = h11.Request(method="POST", target=where.path or "/", headers=headers)
         parts = (
@@ -168,13 +199,12 @@ class Webhooks:
             self._hang_up()
         return status
 
-    def _signed(self, target: Target, body: bytes) -> list[tuple[str, str]]:
-        """No two attempts have one timestamp, so that none looks like a replay of the other."""
-        if target.secret is None:
-            return []
+    def _signed(self, secret: bytes, body: bytes, *, back: int = 0) -> Headers:
+        """Headers of an attempt, ``back`` milliseconds ago. No two have one timestamp, lest they look like replays."""
         self._stamped = max(int(self._clock.now().timestamp() * 1000), self._stamped + 1)
-        signature = hmac.digest(target.secret, f"{self._stamped}.".encode() + body, "sha256").hex()
-        return [("X-PPaaS-Timestamp", str(self._stamped)), ("X-PPaaS-Signature", f"v1={signature}")]
+        stamp = self._stamped - back
+        signature = hmac.digest(secret, f"{stamp}.".encode() + body, "sha256").hex()
+        return [("X-PPaaS-Timestamp", str(stamp)), ("X-PPaaS-Signature", f"v1={signature}")]
 
     def _hang_up(self) -> None:
         if self._line is not None:

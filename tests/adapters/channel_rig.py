@@ -67,9 +67,9 @@ class ChannelStage(Stage):
         if self.way == "stream":
             await self.connected()
 
-    async def connected(self, poiid: str = "POI00001") -> None:
-        """Wait until the stream of a terminal stands, on both sides."""
-        while not self.up(poiid):
+    async def connected(self, poiid: str = "POI00001", *, opened: int = 0) -> None:
+        """Wait until the stream of a terminal stands, on both sides; of more than ``opened`` ever opened, the last."""
+        while not self.up(poiid) or self.sandbox.streams.opened <= opened:
             self.time.turn(self.time.passed)  # a pause of no length is over when the clock looks at it
             await asyncio.sleep(0)
         await self.settle()

@@ -216,6 +216,28 @@ async def test_f55_fields_and_statuses_nobody_knows(way: Way, tmp_path: Path) ->
         assert it.alarms == []
 
 
+@pytest.mark.parametrize("fault", ["webhook-forged", "webhook-old", "webhook-replayed"])
+async def test_f58_what_is_forged_moves_nothing(fault: str, tmp_path: Path) -> None:
+    async with channel_stage(tmp_path, "webhook") as it:
+        it.sandbox.inject(fault, times=2)
+        it.sandbox.hold("POI00001")
+        till = await it.logged_in()
+        await till.send(till.payment("2", "12.50"))
+        await it.advance(2)
+        assert it.time.passed < WATCHDOG
+        assert it.reached["read_card.sending"] == 0, "it was taken for an end, and looked for"
+        heard = it.heard
+        it.sandbox.release("POI00001", "decline")
+        await it.settle()
+        answer = await till.hear()
+
+        assert (answer.result, answer.condition) == ("Failure", "Refusal"), str(answer)
+        assert it.heard == heard + 1
+        assert it.sandbox.webhooks.forgeries == [401, 401]
+        assert it.alarms == []
+        await it.usable(till)
+
+
 @pytest.mark.parametrize("fault", ["drop-stream", "invalid-resume"])
 async def test_f56_a_stream_that_breaks_goes_on_where_it_was(fault: str, tmp_path: Path) -> None:
     async with channel_stage(tmp_path, "stream") as it:
@@ -301,9 +323,7 @@ async def test_credentials_that_change_during_a_payment(grant: str, way: Way, tm
         it.sandbox.end_sessions("POI00001")
         await it.advance(20)
         if way == "stream":
-            while it.sandbox.streams.opened == opened:  # it never goes on with a token that is over
-                await asyncio.sleep(0)
-            await it.connected()
+            await it.connected(opened=opened)  # anew: it does not go on with a token that is over
         heard, since = it.heard, it.time.passed
         it.sandbox.release("POI00001", "approve")
         await it.settle()

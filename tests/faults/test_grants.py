@@ -65,7 +65,9 @@ async def test_f34_a_token_endpoint_in_trouble_costs_one_payment_and_no_money(
 
 
 @pytest.mark.parametrize("grant", GRANTS)
-@pytest.mark.parametrize("fault", ["token-life-missing", "token-life-zero"])
+@pytest.mark.parametrize(
+    "fault", ["token-life-missing", "token-life-zero", "token-life-negative", "token-life-string"]
+)
 async def test_f34_a_token_without_a_life_pays(tmp_path: Path, grant: str, fault: str) -> None:
     async with stage(tmp_path, grant=grant) as it:
         it.sandbox.inject(fault, POIID, 3)

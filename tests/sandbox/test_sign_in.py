@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from nexo_bridge.sandbox import realms as r
+from nexo_bridge.sandbox.clock import VirtualClock
 from nexo_bridge.sandbox.server import Sandbox
 from tests.sandbox.test_realms import ASKED, DEVICE, USER, exchanged
 
@@ -99,6 +101,8 @@ async def test_what_is_not_granted_is_said_in_oauth_s_form(browser: httpx.AsyncC
         ("token-without-token", (200, "no access_token")),
         ("token-life-missing", (200, "no expires_in")),
         ("token-life-zero", (200, '"expires_in":0')),
+        ("token-life-negative", (200, '"expires_in":-1')),
+        ("token-life-string", (200, '"expires_in":"300"')),
     ],
 )
 async def test_faults_of_the_token_endpoint_happen_once(
@@ -117,6 +121,17 @@ async def test_faults_of_the_token_endpoint_happen_once(
         assert seen[1] in everything
     after: Any = (await token(client, sandbox, grant_type="password", **USER)).json()
     assert after["expires_in"] == 300
+
+
+async def test_a_slow_token_is_issued_at_once(sandbox: Sandbox, connect: Enter, clock: VirtualClock) -> None:
+    client = await connect("POI00001")
+    sandbox.inject("token-slow", "POI00001")
+    asked = asyncio.create_task(token(client, sandbox, grant_type="password", **USER))
+    while sandbox.pending_faults():  # noqa: ASYNC110 - the platform does not announce that a request has come
+        await asyncio.sleep(0)
+    assert not asked.done()
+    clock.advance(5)
+    assert (await asked).json()["expires_in"] == 300
 
 
 async def test_f37_a_refresh_whose_answer_is_lost_has_happened(sandbox: Sandbox, connect: Enter) -> None:

@@ -84,6 +84,34 @@ async def test_each_attempt_is_signed_anew(receiver: Receiver) -> None:
         assert (request.method, request.path) == ("POST", "/hook")
 
 
+@pytest.mark.parametrize("fault", ["webhook-forged", "webhook-old", "webhook-replayed"])
+async def test_what_no_platform_should_send_is_beside_what_it_sends(fault: str, receiver: Receiver) -> None:
+    due = [fault]
+
+    def take(name: str, device_id: str) -> bool:
+        assert device_id == event(1).device_id
+        return bool(due) and name == due[0] and due.pop() == name
+
+    receiver.webhooks._due = take
+    receiver.webhooks.register(Target(receiver.url, b"s" * 32))
+    receiver.webhooks.send(event(1))
+    receiver.webhooks.send(event(2))
+    assert await receiver.attempts(2) == [204, 204]
+    assert receiver.webhooks.forgeries == [204]
+    assert len(receiver.requests) == 3
+    true = [one for one in receiver.requests if one.body == event(1).body]
+    now = receiver.clock.now().timestamp()
+    if fault == "webhook-replayed":
+        assert true[0].headers == true[1].headers
+        return
+    (other,) = (one for one in receiver.requests if b"APPROVED" in one.body)
+    age = now - int(other.headers["x-ppaas-timestamp"]) / 1000
+    right = hmac.digest(b"s" * 32, f"{other.headers['x-ppaas-timestamp']}.".encode() + other.body, "sha256")
+    assert (round(age), other.headers["x-ppaas-signature"] == f"v1={right.hex()}") == (
+        (0, False) if fault == "webhook-forged" else (3600, True)
+    )
+
+
 async def test_without_a_secret_nothing_is_signed(receiver: Receiver) -> None:
     receiver.webhooks.register(Target(receiver.url))
     receiver.webhooks.send(event(1))
