@@ -38,7 +38,7 @@ class Status:
         accepted: connections in the order in which they came.
         gone: connections that the core knows to be over.
         written: messages written to each.
-        open: requests that hold a connection of their own open until they are answered.
+        open: requests that hold a connection of their own open and are not answered yet.
         acknowledged: publications that were acknowledged to a broker.
         busy: tasks that neither time nor the disk keeps waiting.
         due: when its next alarm rings, in seconds passed.

@@ -23,6 +23,7 @@ from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.core.journal import Entry, History, Query
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import JournalFailure, Refusal
+from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.framing import frame
 from nexo_bridge.runtime.app import Listener, MakeListener
 from nexo_bridge.runtime.settings import Listen
@@ -133,7 +134,7 @@ class Counts:
         accepted: connections in the order in which they came.
         gone: those of them that are over, as the core knows.
         written: messages written, by connection or place.
-        open: requests that hold their connection open until they are answered.
+        open: requests that hold their connection open and are not answered yet.
         acknowledged: publications that were acknowledged to a broker.
     """
 
@@ -241,6 +242,19 @@ class _Told:
         await self._listener.acknowledge(source, ack)
 
 
+class _Posts(_Told):
+    """One whose every request holds a connection open: with its answer it is over for us, and on its way to the POS."""
+
+    async def write(self, source: Source, data: bytes) -> bool:
+        """See ``Listener``."""
+        written = await super().write(source, data)
+        envelope = codec.parse(data, source.form).envelope
+        assert envelope is not None, "what we write has a header"
+        if written and (envelope.kind == "response" or envelope.header.get("MessageClass") == "Event"):
+            self._counts.open.discard(source.connection)
+        return written
+
+
 async def there(listener: Listener) -> None:
     """Wait until POS can be heard: a listener at a broker starts without it."""
     inner = listener._listener if isinstance(listener, _Told) else listener  # noqa: SLF001 - our own
@@ -272,7 +286,7 @@ def watched(
     if not isinstance(settings, TcpListen | TlsListen):
         if isinstance(settings, MqttListen):
             return _Told(make(intake), counts, halved)
-        return _Told(make(_RequestsIntake(intake, counts, changed)), counts, halved)
+        return _Posts(make(_RequestsIntake(intake, counts, changed)), counts, halved)
     told = _LinesIntake(intake, counts, changed)
     lines = _TlsLines(settings, told) if isinstance(settings, TlsListen) else _Lines(settings, told)
     lines.counts, lines.changed, lines.half, lines.halved = counts, changed, half, halved

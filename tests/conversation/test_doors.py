@@ -137,10 +137,13 @@ async def test_it_knows_what_requests_are_open() -> None:
         await intake.there.wait()
         (source,) = intake.sources
         assert counts.open == {source.connection}
+        assert not await listener.write(source, b"<SaleToPOIRequest><MessageHeader/></SaleToPOIRequest>")
+        assert counts.open == {source.connection}  # a display is no answer
         assert await listener.write(source, b"<SaleToPOIResponse><MessageHeader/></SaleToPOIResponse>")
+        assert counts.open == set()  # now it is the POS that has not heard it yet
         await lost.get()
         await over.wait()
-        assert (counts.open, counts.gone, told) == (set(), [], ["halved", "heard"])
+        assert (counts.open, counts.gone, told) == (set(), [], ["halved", "halved", "heard"])
     finally:
         await link.close()
         await listener.close()
