@@ -314,7 +314,8 @@ class HostedBridge:
         stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
         idle = stopping if under_way or self._app.bridge.unresolved > self._app.bridge.parked else 0
         unwritten = int(self._gate.durable < self._gate.appended)
-        return unwritten + under_way + stopping - idle - self._clock.awaited - self._gate.held
+        ending = len(self._counts.ending)
+        return unwritten + under_way + ending + stopping - idle - self._clock.awaited - self._gate.held
 
     def turn(self, to: float) -> None:
         """See ``Bridge``."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nexo_bridge.adapters.http import HttpListener
 from nexo_bridge.adapters.intake import Intake
 from nexo_bridge.adapters.journal_reader import JournalReader
 from nexo_bridge.adapters.journal_sqlite import SqliteJournal
@@ -23,7 +24,6 @@ from nexo_bridge.adapters.tls_settings import TlsListen
 from nexo_bridge.core.journal import Entry, History, Query
 from nexo_bridge.core.source import Source
 from nexo_bridge.errors import JournalFailure, Refusal
-from nexo_bridge.nexo import codec
 from nexo_bridge.nexo.framing import frame
 from nexo_bridge.runtime.app import Listener, MakeListener
 from nexo_bridge.runtime.settings import Listen
@@ -135,6 +135,7 @@ class Counts:
         gone: those of them that are over, as the core knows.
         written: messages written, by connection or place.
         open: requests that hold their connection open and are not answered yet.
+        ending: those that were answered, until the listener says that they are over.
         acknowledged: publications that were acknowledged to a broker.
     """
 
@@ -142,6 +143,7 @@ class Counts:
     gone: list[str] = field(default_factory=list)
     written: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
+    ending: set[str] = field(default_factory=set)
     acknowledged: int = 0
 
 
@@ -213,6 +215,7 @@ class _RequestsIntake(_LinesIntake):
     def gone(self, source: Source) -> None:
         """See ``Intake``."""
         self._counts.open.discard(source.connection)
+        self._counts.ending.discard(source.connection)
         self._intake.gone(source)
         self._changed()
 
@@ -233,6 +236,7 @@ class _Told:
         written = await self._listener.write(source, data)
         if written:
             self._counts.written[source.connection] += 1
+        self._look(source)
         return written
 
     async def acknowledge(self, source: Source, ack: int) -> None:
@@ -240,19 +244,16 @@ class _Told:
         if source.transport == "mqtt":
             self._counts.acknowledged += 1
         await self._listener.acknowledge(source, ack)
+        self._look(source)
 
-
-class _Posts(_Told):
-    """One whose every request holds a connection open: with its answer it is over for us, and on its way to the POS."""
-
-    async def write(self, source: Source, data: bytes) -> bool:
-        """See ``Listener``."""
-        written = await super().write(source, data)
-        envelope = codec.parse(data, source.form).envelope
-        assert envelope is not None, "what we write has a header"
-        if written and (envelope.kind == "response" or envelope.header.get("MessageClass") == "Event"):
+    def _look(self, source: Source) -> None:
+        """An answer that is out is on its way to the POS, though nobody here waits for anything."""
+        if not isinstance(self._listener, HttpListener) or source.connection not in self._counts.open:
+            return
+        request = self._listener._open.get(source.connection)  # noqa: SLF001 - nobody else asks when it was answered
+        if request is None or request.over.is_set():
             self._counts.open.discard(source.connection)
-        return written
+            self._counts.ending.add(source.connection)
 
 
 async def there(listener: Listener) -> None:
@@ -286,7 +287,7 @@ def watched(
     if not isinstance(settings, TcpListen | TlsListen):
         if isinstance(settings, MqttListen):
             return _Told(make(intake), counts, halved)
-        return _Posts(make(_RequestsIntake(intake, counts, changed)), counts, halved)
+        return _Told(make(_RequestsIntake(intake, counts, changed)), counts, halved)
     told = _LinesIntake(intake, counts, changed)
     lines = _TlsLines(settings, told) if isinstance(settings, TlsListen) else _Lines(settings, told)
     lines.counts, lines.changed, lines.half, lines.halved = counts, changed, half, halved
