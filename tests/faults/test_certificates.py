@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from tests.faults.daemon import begin, daemon, site
 from tests.faults.stage import POIID, stage
@@ -152,6 +156,60 @@ async def test_f33_files_half_exchanged_on_disk_change_nothing_yet(tmp_path: Pat
         assert (await till.pay("11", "12.50")).result == "Success"
         (folder / "POI00001.pem").write_bytes(old)
         assert (await it.platform.probe(POIID)).ok
+        await it.usable(till)
+
+
+PASSWORD = b"open sesame"
+
+
+def packed(folder: Path, kind: str) -> None:
+    """The files of the terminal once more, as ``kind`` has them, beside a password of their own."""
+    key = serialization.load_pem_private_key((folder / "POI00001.key").read_bytes(), None)
+    leaf = x509.load_pem_x509_certificate((folder / "POI00001.pem").read_bytes())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    locked = serialization.BestAvailableEncryption(PASSWORD)
+    if kind == "PKCS#12":
+        data = pkcs12.serialize_key_and_certificates(b"device", key, leaf, None, locked)
+        name = "packed.p12"
+    else:
+        pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        data, name = key.private_bytes(pem, form, locked), "packed.key"
+    for file, content in ((name, data), ("packed.password", PASSWORD + b"\n")):
+        (folder / file).write_bytes(content)
+        (folder / file).chmod(0o600)
+
+
+@pytest.mark.parametrize("kind", ["PKCS#12", "encrypted key"])
+async def test_f33_files_under_a_password_pay_and_are_replaced_during_a_payment(
+    kind: str, tmp_path: Path
+) -> None:
+    key = 'key = "certificates/POI00001.key"\n'
+    certificate = 'certificate = "certificates/POI00001.pem"\n'
+    password = 'key_password = "certificates/packed.password"\n'
+
+    folder = tmp_path / "certificates"
+
+    def named(text: str) -> str:
+        packed(folder, kind)
+        if kind == "PKCS#12":
+            store = 'certificate = "certificates/packed.p12"\n'
+            return text.replace(certificate, store).replace(key, password)
+        return text.replace(key, f'key = "certificates/packed.key"\n{password}')
+
+    async with stage(tmp_path, edit=named) as it:
+        till = await it.logged_in()
+        it.sandbox.hold(POIID)
+        await till.send(till.payment("11", "12.50"))
+        serial = it.settings.terminals[POIID].serial
+        until = NOW + timedelta(days=2000)
+        await asyncio.to_thread(lambda: it.sandbox.authority.client(POIID, serial, valid_until=until))
+        await asyncio.to_thread(packed, folder, kind)
+        state = await it.platform.probe(POIID)
+        assert state.ok
+        assert (state.certificate_days or 0) > 1900
+        it.sandbox.release(POIID, "approve")
+        answer = await till.hear()
+        assert (answer.result, answer.amount) == ("Success", "12.50")
         await it.usable(till)
 
 

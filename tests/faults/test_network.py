@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -340,12 +341,29 @@ async def test_f34_credentials_of_several_merchants_and_none(tmp_path: Path) -> 
     async with stage(tmp_path, begin=False) as it, proxy(it, "auth") as between:
         await it.begin()
         till = await it.logged_in()
-        for number, spoil in enumerate((several, none), start=11):
+        for number, (spoil, said) in enumerate(((several, "A (a), B (b)"), (none, "no merchant")), start=11):
             between.spoil = spoil
             await not_sent(till, str(number))
-            assert it.platform.session_state("POI00001").ok is False
+            state = it.platform.session_state("POI00001")
+            assert state.ok is False
+            assert said in (state.problem or "")
         between.spoil = None
         await it.usable(till)
+
+
+@pytest.mark.parametrize("chosen", ['merchant_name = "Sandbox Shop"', 'user_domain = "sandbox-ma"'])
+async def test_of_several_merchants_the_terminal_s_own_is_taken(chosen: str, tmp_path: Path) -> None:
+    async def several(request: Request, handler: Handler) -> Answer:
+        other = {"merchantName": "B", "userDomain": "b", "clientId": "c", "clientSecret": "s"}
+        return json_answer([other, *json.loads((await handler(request)).body)])
+
+    def edit(text: str) -> str:
+        return text.replace('grant = "mtls"\n', f'grant = "mtls"\n{chosen}\n')
+
+    async with stage(tmp_path, begin=False, edit=edit) as it, proxy(it, "auth") as between:
+        between.spoil = several
+        await it.begin()
+        await it.usable(await it.logged_in())
 
 
 FOREIGN = {

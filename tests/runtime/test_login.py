@@ -99,6 +99,7 @@ async def test_a_browser_on_this_machine_comes_back_by_itself(tmp_path: Path) ->
         assert (await person.walk).startswith("http://127.0.0.1:")
         assert "The login is done" in browser.pages[0]
         assert "code_challenge_method=S256" in person.url
+        assert credential_of(settings, POIID).stat().st_mode & 0o777 == 0o600
         assert await pays(settings)
         sandbox.end_sessions(POIID)
         assert not await pays(settings)  # only a person can begin another
