@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from nexo_bridge.sandbox.server import Sandbox
@@ -52,6 +53,11 @@ async def test_f63_terminals_come_and_go_and_what_runs_goes_on(tmp_path: Path) -
             answer = await first.hear()
             assert (answer.service, answer.result) == ("11", "Success")
             assert (await first.pay("13", "1.00")).condition == "UnavailableDevice"
+
+            serving(here, "POI00001", "POI00002", "POI00003")
+            bridge.process.send_signal(signal.SIGHUP)
+            await bridge.says(b'"configuration reloaded" terminals=3')
+            assert (await first.pay("14", "1.00")).result == "Success"
             assert await bridge.stop() == 0
         code, out, _ = await command("replay", "journal.sqlite", cwd=here.folder)
         assert (code, out.split(b":")[0]) == (0, b"the same decisions")
