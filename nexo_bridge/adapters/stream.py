@@ -39,10 +39,15 @@ WINDOW: Final = 64
 CHECK: Final = 15.0
 """Seconds between two looks at the token, and at whether the journal still takes events."""
 
+CLOSE_WITHIN = 2.0
+"""Seconds that a peer has for its side of a goodbye."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before connecting again: at most the first, doubling up to the second, of which chance takes a part."""
 
-RESUME_INVALID, TOO_LONG = 410, 1009
+RESUME_INVALID, TOO_LONG, DEAF = 410, 1009, 1011
+"""Status of a refused resume point; codes with which websockets leaves over a long message and over a lost pong."""
+
 _NUMBERS = itertools.count(1)
 
 log = structlog.get_logger(__name__)
@@ -213,7 +218,7 @@ class StreamChannel:
             compression=None,
             proxy=way.proxy,
             open_timeout=10.0,
-            close_timeout=2.0,
+            close_timeout=CLOSE_WITHIN,
             ping_interval=self._ping,
             ping_timeout=self._ping,
             max_size=MAX_EVENT,
@@ -251,6 +256,8 @@ class StreamChannel:
                 # The event after our resume point cannot be taken: asked for again, it would come for ever.
                 self._cursor = None
                 return "the platform sent an event that is too long"
+            if closed.sent is not None and closed.sent.code == DEAF and not self._flight.stuck:
+                return "the platform no longer answers on the stream"
             return None if renewing.is_set() else f"the stream was closed ({connection.close_code})"
         finally:
             watch.cancel()

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import trustme
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from nexo_bridge.adapters import stream
 from nexo_bridge.adapters.channel import NOT_ASKED_FOR, Way
 from nexo_bridge.adapters.stream import CHECK, FIRST_PAUSE, LONGEST_PAUSE, PATH, WINDOW, StreamChannel
 from nexo_bridge.core.signals import PlatformEvent
@@ -372,6 +374,18 @@ async def test_what_nobody_understands_moves_on_and_means_nothing() -> None:
         await it.until(lambda: len(it.heard) == 4)
 
         assert [one.outcome is None for one in it.heard] == [True, True, True, False]
+
+
+async def test_a_peer_that_no_longer_answers_pings_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CLOSE_WITHIN", 0.05)
+    async with rig(ping=0.05) as it:
+        server = await it.opened.get()
+        server.transport.pause_reading()  # it is there, and as deaf as one behind a pulled cable
+        assert await it.wake() == FIRST_PAUSE
+        assert it.channel.state("POI00001").problem == "the platform no longer answers on the stream"  # type: ignore[union-attr]  # as above
+        server.transport.resume_reading()
+        await it.opened.get()
+        assert len(it.asked) == 2
 
 
 async def test_a_terminal_that_is_taken_away_opens_nothing() -> None:
