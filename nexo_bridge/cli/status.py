@@ -12,6 +12,7 @@ from nexo_bridge.adapters.control import NotRunningError, ask
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import printable
+from nexo_bridge.runtime.control import headline
 from nexo_bridge.runtime.settings import load_settings
 
 
@@ -41,18 +42,9 @@ def _said(terminal: dict[str, Any]) -> str:
     return terminal["problem"] or terminal["channel"]["problem"] or warnings or "-"
 
 
-def _unwell(status: dict[str, Any]) -> str:
-    """How much of it is not well: where to look further down the page."""
-    parts = (f"{count} of {len(status[what])} {what}" for what, count in status["unwell"].items() if count)
-    return " and ".join(parts)
-
-
 def page(status: dict[str, Any]) -> list[str]:
     """The status as lines for a terminal."""
-    word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
-    if status["health"] == "degraded":
-        word += f", degraded: {_unwell(status)}"
-    lines = [f"nexo-bridge {status['version']} {word}; journal {status['journal']}", ""]
+    lines = [f"nexo-bridge {status['version']} {headline(status)}", ""]
     rows: list[tuple[str, ...]] = [
         (
             "terminal",

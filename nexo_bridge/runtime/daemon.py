@@ -23,7 +23,7 @@ from nexo_bridge.errors import ConfigurationError, JournalFailure
 from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
-from nexo_bridge.runtime.control import Desk, Json
+from nexo_bridge.runtime.control import Desk, Json, headline
 from nexo_bridge.runtime.listeners import makers, ready_name
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
@@ -42,6 +42,8 @@ PROBE_APART = 0.02
 PRUNE_AGAIN = 3600.0
 RETIRE_AGAIN = 10.0
 """Seconds between two looks for terminals that were taken away and have nothing more to do."""
+TELL_AGAIN = 10.0
+"""Seconds between two looks at how things are, for the one line that systemd shows (I9)."""
 SMALL_FRAME = 64 * 1024
 """Bytes up to which any libxml2 reads a message in good time."""
 
@@ -153,7 +155,15 @@ class _Daemon:
                     asyncio.create_task(self._notifier.feed_watchdog(self._works), name="watchdog")
                 )
                 gc.freeze()  # what a start makes stays: walking all of it again stopped the loop for up to 150 ms
-                self._say_ready(addresses)
+                listening = ", ".join(filter(None, addresses))
+                self._say_ready(addresses, listening)
+
+                async def tell() -> None:
+                    if not stop.is_set():
+                        self._tell(desk.status(), listening)
+
+                if self._notifier.heard:
+                    background.append(asyncio.create_task(self._every(TELL_AGAIN, tell), name="tell"))
                 await stop.wait()
                 self._notifier.stopping("finishing what runs")
                 log.info("stopping", waiting=self._app.bridge.unresolved)
@@ -238,12 +248,18 @@ class _Daemon:
             await work()
             await asyncio.sleep(seconds)
 
+    def _tell(self, status: Json, listening: str) -> None:
+        """Tell systemd how things are: what was said at the start, or of a broken journal, does not stand for ever."""
+        self._notifier.status(
+            f"{headline(status)}; {len(status['terminals'])} terminals, listening on {listening}"
+        )
+
     async def _works(self) -> None:
         """What systemd's watchdog rests on: the loop turns and the journal's writer answers."""
         with contextlib.suppress(JournalFailure):  # told elsewhere; a restart would not mend a disk
             await self._journal.find(Query(refs=(("watchdog", ""),), limit=1))
 
-    def _say_ready(self, addresses: list[str]) -> None:
+    def _say_ready(self, addresses: list[str], listening: str) -> None:
         line: dict[str, str] = {"ready": "bridge"}
         for listen, address in zip(self._settings.listen, addresses, strict=True):
             if address:
@@ -252,7 +268,5 @@ class _Daemon:
             line["webhook"] = self._channels.webhook_address
         sys.stdout.write(f"{json.dumps(line)}\n")
         sys.stdout.flush()
-        self._notifier.ready(
-            f"{len(self._settings.terminals)} terminals, listening on {', '.join(filter(None, addresses))}"
-        )
+        self._notifier.ready(f"{len(self._settings.terminals)} terminals, listening on {listening}")
         log.info("ready", terminals=len(self._settings.terminals))

@@ -37,6 +37,11 @@ class Notifier:
         expected = allowed.isascii() and allowed.isdigit() and int(allowed) > 0 and ours
         return cls(address, int(allowed) / 2_000_000 if expected else None)
 
+    @property
+    def heard(self) -> bool:
+        """Whether a supervisor listens at all."""
+        return self._address is not None
+
     def ready(self, status: str) -> None:
         """The daemon takes payments from now on."""
         self._send("READY=1", f"STATUS={printable(status)}")

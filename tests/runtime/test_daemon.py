@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from nexo_bridge.runtime import daemon as daemon_module
 from nexo_bridge.runtime.daemon import run
 from nexo_bridge.runtime.settings import Settings, load_settings
 from tests.faults.daemon import command, daemon, site
@@ -66,6 +68,39 @@ def test_a_hang_up_while_starting_is_a_reload_once_started(
     assert run(settings, checkpoint=checkpoint, read_again=read_again) == 0
     assert read == [settings]
     assert json.loads(capsys.readouterr().out.splitlines()[0])["ready"] == "bridge"
+
+
+def test_i9_the_line_of_systemd_follows_how_things_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the platform is gone, so it never says that payments are taken; and nothing once it stops."""
+    settings = load_settings(asyncio.run(configured(tmp_path)), {})
+    monkeypatch.setattr(daemon_module, "TELL_AGAIN", 0.01)
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+        def listen() -> None:
+            while len(heard) < 4:
+                heard.append(systemd.recv(4096))
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not heard[-1].startswith(b"STOPPING=1"):
+                heard.append(systemd.recv(4096))
+
+        with ThreadPoolExecutor(1) as pool:
+            ear = pool.submit(listen)
+            assert run(settings) == 0
+            ear.result()
+        systemd.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(4096)
+    ready, *lines, stopping = (line.decode() for line in heard)
+    address = json.loads(capsys.readouterr().out.splitlines()[0])["tcp"]
+    assert ready == f"READY=1\nSTATUS=1 terminals, listening on {address}"
+    assert set(lines) == {f"STATUS=TAKES NO PAYMENTS; journal ok; 1 terminals, listening on {address}"}
+    assert stopping.startswith("STOPPING=1\n")
 
 
 @pytest.mark.parametrize("what", ["port", "control"])

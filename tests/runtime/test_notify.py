@@ -37,6 +37,11 @@ def test_ready_stopping_and_status_reach_systemd(systemd: socket.socket) -> None
     ]
 
 
+def test_whether_anybody_listens(systemd: socket.socket) -> None:
+    assert notifier(systemd).heard
+    assert not Notifier.from_environment({}).heard
+
+
 def test_a_status_cannot_smuggle_another_assignment(systemd: socket.socket) -> None:
     notifier(systemd).status("fine\nMAINPID=1")
 
