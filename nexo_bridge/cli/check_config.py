@@ -16,6 +16,7 @@ from nexo_bridge.adapters.dial_settings import DialListen
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.sealing import Keys
 from nexo_bridge.adapters.tls_settings import TlsListen
+from nexo_bridge.cli.output import show
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.redaction import printable
 from nexo_bridge.runtime.bindings import bindings_of
@@ -116,14 +117,14 @@ def _print_lines(path: Path, reading: Reading) -> None:
         print(f"{path}: {mistake}", file=sys.stderr)
     if reading.settings is None:
         return
-    lines = _in_force(reading)
-    width = max(len(name) for name, _, _ in lines)
-    for name, value, origin in lines:
+    in_force = _in_force(reading)
+    width = max(len(name) for name, _, _ in in_force)
+    lines = []
+    for name, value, origin in in_force:
         shown = "not set" if value is None else printable(json.dumps(value, ensure_ascii=False))
-        print(f"{name:{width}}  {shown:40}  {origin}")
-    for note in _notes(reading):
-        print(f"note: {note}")
-    print(f"{path} is good")
+        lines.append(f"{name:{width}}  {shown:40}  {origin}")
+    lines += [f"note: {note}" for note in _notes(reading)]
+    show("\n".join([*lines, f"{path} is good"]))
 
 
 def _print_json(path: Path, reading: Reading) -> None:
@@ -137,7 +138,7 @@ def _print_json(path: Path, reading: Reading) -> None:
         "notes": _notes(reading),
         "settings": settings,
     }
-    print(json.dumps(told, indent=2))
+    show(json.dumps(told, indent=2))
 
 
 def _in_force(reading: Reading) -> list[tuple[str, Any, str]]:

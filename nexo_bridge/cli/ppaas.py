@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+from nexo_bridge.cli.output import show
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.runtime.first_steps import Step, StepFailed, application_token, at_terminal, call, token
 from nexo_bridge.runtime.settings import load_settings
@@ -50,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
     except StepFailed as problem:
         print(problem, file=sys.stderr)
         return 1
-    print(json.dumps(shown, indent=2, ensure_ascii=False))
+    show(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0 if good else 1
 
 

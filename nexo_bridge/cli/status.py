@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nexo_bridge.adapters.control import NotRunningError, ask
+from nexo_bridge.cli.output import show
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import printable
-from nexo_bridge.runtime.control import headline
+from nexo_bridge.runtime.health import headline
 from nexo_bridge.runtime.settings import load_settings
 
 
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
         return 69
     status: dict[str, Any] = answer["status"]
-    print(json.dumps(status, ensure_ascii=False) if arguments.json else "\n".join(page(status)))
+    show(json.dumps(status, ensure_ascii=False) if arguments.json else "\n".join(page(status)))
     return 0 if status["takes_payments"] else 1
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import sys
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nexo_bridge.cli.output import show
 from nexo_bridge.errors import NotXml, SchemaViolations, Violation
 from nexo_bridge.nexo import codec, rules
 from nexo_bridge.nexo.elements import VERSIONS, Version
@@ -92,10 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
         text = json.dumps([_as_json(one, tolerant=tolerant) for one in verdicts], indent=2)
     else:
         text = _report(verdicts, tolerant=tolerant)
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # the reader, for instance head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    show(text)
     if unreadable:
         return 2
     return 1 if any(_is_refused(verdict, tolerant=tolerant) for verdict in verdicts) else 0

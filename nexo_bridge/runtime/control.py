@@ -147,14 +147,5 @@ class Desk:
             return {"ok": False, "text": "the journal did not answer in time; look with nexo-bridge status"}
 
 
-def headline(status: Json) -> str:
-    """``Desk.status`` in half a line: whether payments are taken, and how much is not well."""
-    word = "takes payments" if status["takes_payments"] else "TAKES NO PAYMENTS"
-    if status["health"] == "degraded":
-        unwell = status["unwell"].items()
-        word += f", degraded: {' and '.join(f'{n} of {len(status[what])} {what}' for what, n in unwell if n)}"
-    return f"{word}; journal {status['journal']}"
-
-
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)

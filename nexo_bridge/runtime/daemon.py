@@ -23,7 +23,8 @@ from nexo_bridge.errors import ConfigurationError, JournalFailure
 from nexo_bridge.runtime.access import keys_of, platform_of
 from nexo_bridge.runtime.app import Application
 from nexo_bridge.runtime.channels import Channels
-from nexo_bridge.runtime.control import Desk, Json, headline
+from nexo_bridge.runtime.control import Desk, Json
+from nexo_bridge.runtime.health import headline
 from nexo_bridge.runtime.listeners import makers, ready_name
 from nexo_bridge.runtime.notify import Notifier
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
