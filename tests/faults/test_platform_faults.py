@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nexo_bridge.sandbox.faults import FAULTS
+from tests.adapters import test_result_channels
 from tests.faults import words
 from tests.faults.stage import POIID, Stage, Till, stage
 from tests.faults.words import Answer
@@ -65,6 +66,8 @@ OF_EVENTS = {name for name in FAULTS if name.startswith(("event-", "webhook-"))}
 
 def test_every_fault_of_the_sandbox_has_its_case() -> None:
     assert set(CASES) == set(FAULTS) - OF_EVENTS
+    played = Path(test_result_channels.__file__).read_text(encoding="utf-8")
+    assert [name for name in OF_EVENTS if f'"{name}"' not in played] == []
 
 
 async def paid_under(it: Stage, till: Till, fault: str, case: Case, service: str, *, qr: bool) -> Answer:
