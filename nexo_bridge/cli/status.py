@@ -14,7 +14,7 @@ from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.nexo.tolerance import told
 from nexo_bridge.redaction import printable
 from nexo_bridge.runtime.health import headline
-from nexo_bridge.runtime.settings import load_settings
+from nexo_bridge.runtime.settings import door_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Exit code 0: payments can be taken; 1: they cannot; 69: not running; 78: the file is wrong."""
     try:
-        answer = ask(load_settings(arguments.config).control_path, {"command": "status"})
+        door, wrong = door_of(arguments.config)
+        answer = ask(door, {"command": "status"})
     except ConfigurationError as mistake:
         print(mistake, file=sys.stderr)
         return 78
     except NotRunningError as problem:
-        print(problem, file=sys.stderr)
-        return 69
+        print(problem if wrong is None else wrong, file=sys.stderr)
+        return 69 if wrong is None else 78
+    if wrong is not None:
+        print(f"the file is wrong since the bridge was started: {wrong}", file=sys.stderr)
     status: dict[str, Any] = answer["status"]
     show(json.dumps(status, ensure_ascii=False) if arguments.json else "\n".join(page(status)))
     return 0 if status["takes_payments"] else 1

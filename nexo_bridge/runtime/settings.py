@@ -219,6 +219,26 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     return reading.settings
 
 
+def door_of(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, str | None]:
+    """Where a bridge that was started on this file is asked how it is, and what is wrong with the file since then.
+
+    Raises:
+        ConfigurationError: nothing that can be read there says where.
+    """
+    try:
+        return load_settings(path, environ).control_path, None
+    except ConfigurationError as mistake:
+        file, environment = read_file(path), read_environment(environ)
+        for place, suffix in ((("control", "path"), None), (("journal", "path"), ".control")):
+            for tree in (environment, file):
+                table = tree.get(place[0])
+                named = table.get(place[1]) if isinstance(table, dict) else None
+                if isinstance(named, str) and named:
+                    whole = path.absolute().parent / named
+                    return (whole if suffix is None else whole.with_suffix(suffix)), str(mistake)
+        raise
+
+
 def read_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Reading:
     """The settings with their origins and every mistake.
 

@@ -76,6 +76,10 @@ async def test_f63_an_invalid_file_keeps_the_old_one_and_says_so(tmp_path: Path)
             assert code == 78
             assert "POI9" in text
             assert "keeps its old configuration" in text
+            code, out, errors = await command("status", "--config", str(here.config), cwd=here.folder)
+            assert (code, out.split(b"\n")[0].split()[2:4]) == (0, [b"takes", b"payments;"])
+            assert b"wrong since the bridge was started" in errors
+            assert b"POI9" in errors
             here.config.write_text(good, encoding="utf-8")
             assert (await reload(here))[0] == 0
             code, out, _ = await command("status", "--json", "--config", str(here.config), cwd=here.folder)

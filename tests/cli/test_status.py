@@ -126,6 +126,10 @@ async def test_not_running_is_69_and_a_wrong_file_78(tmp_path: Path) -> None:
         assert b"no bridge answers" in errors
         code, _, _ = await command("status", "--config", "absent.toml", cwd=here.folder)
         assert code == 78
+        here.config.write_text(here.config.read_text("utf-8") + "surprise = 1\n", encoding="utf-8")
+        code, _, errors = await command("status", "--config", str(here.config), cwd=here.folder)
+        assert code == 78
+        assert b"surprise" in errors
 
 
 def test_what_was_put_right_is_told() -> None:

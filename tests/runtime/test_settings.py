@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.nexo.tolerance import NAMES, STRICT, TOLERANT, Tolerance
-from nexo_bridge.runtime.settings import Listen, Settings, load_settings, read_settings
+from nexo_bridge.runtime.settings import Listen, Settings, door_of, load_settings, read_settings
 from nexo_bridge.runtime.settings_sections import Deadlines
 from nexo_bridge.runtime.settings_terminals import MtlsTerminal
 
@@ -570,3 +570,26 @@ def test_a_tolerant_pos(folder: Path) -> None:
     assert settings.pos_for("A").tolerance == TOLERANT
     assert settings.pos_for("B").tolerance == Tolerance(frozenset({"missing-zone"}), "-05:00")
     assert [settings.pos_for(sale_id).tolerance for sale_id in "CDE"] == [STRICT, STRICT, STRICT]
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "door", "wrong"),
+    [
+        (ENOUGH, {}, "journal.control", False),
+        (f"{ENOUGH}surprise = 1\n", {}, "journal.control", True),
+        (f'{ENOUGH}surprise = 1\n[control]\npath = "door"\n', {}, "door", True),
+        (f"{ENOUGH}surprise = 1\n", {"NEXO_BRIDGE_JOURNAL__PATH": "other.sqlite"}, "other.control", True),
+    ],
+)
+def test_a_bridge_is_asked_though_its_file_has_become_wrong(
+    folder: Path, text: str, environ: dict[str, str], door: str, wrong: bool
+) -> None:
+    found, mistake = door_of(written(folder, text), environ)
+    assert found == folder / door
+    assert (mistake is not None and "surprise" in mistake) == wrong
+
+
+@pytest.mark.parametrize("text", ["[[", "journal = 7\n", "[journal]\npath = 7\n"])
+def test_where_nothing_says_where_it_cannot_be_asked(folder: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        door_of(written(folder, text), {})
