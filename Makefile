@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/nexo-bridge.toml
 
-.PHONY: demo demo-mqtt test test-all simulate soak-mqtt bench check run coverage clean
+.PHONY: demo demo-mqtt test test-all test-rest simulate soak-mqtt bench check run coverage clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,11 +22,15 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_conversations.py
 	$(BIN)/python -m pytest -n 2 tests/test_conversations.py # one file, which would keep one core busy
 
-# What `make test` covers, in full: every conversation in every scenery and over every transport (docs/conversations.md),
-# and process, token endpoint and result channel dying at every named point of every way a payment can go.
-test-all: test
-	SCENERIES=all $(BIN)/python -m pytest -n 2 tests/test_conversations.py
-	KILLS=all $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py tests/faults/test_broken_ways_in.py
+# In full what `make test` covers: every conversation in every scenery, over every transport and in both forms
+# (docs/conversations.md); process, token endpoint and result channel dying at every point of every way a payment can go.
+test-all: test test-rest
+
+# What `make test` leaves out of that.
+test-rest: $(VENV)/ready
+	SCENERIES=rest $(BIN)/python -m pytest -n 2 tests/test_conversations.py::test_it_goes_as_written
+	KILLS=rest $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py::test_killed_once \
+		tests/faults/test_broken_ways_in.py::test_broken_once
 
 # Random histories of payments, crashes and faults, many more than `make test` walks.
 simulate: $(VENV)/ready

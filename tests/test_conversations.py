@@ -3,13 +3,11 @@
 Each is played with client certificates and polling, over TCP in XML, on a platform that de-duplicates too where it says
 so, with one other pair of grant and result channel, and with one other pair of transport and form, so that all of them
 together cover every pair. With ``SCENERIES=all`` in the environment each is played over every transport in XML and in
-JSON (one that kills processes in XML), and a script about payments with every grant and channel; one that kills
-processes is not, as ``faults`` does that at every step.
+JSON, and a script about payments with every grant and channel too; with ``SCENERIES=rest``, what is left of that.
 """
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,8 +20,8 @@ from nexo_bridge.conversation.player import play
 from nexo_bridge.conversation.scenery import FORMS, Scenery, every, ways
 from nexo_bridge.conversation.transports import TRANSPORTS, want_broker
 from tests.broker import Broker, running
+from tests.products import chosen
 
-ALL = os.environ.get("SCENERIES") == "all"
 FOLDER = Path(__file__).parent / "conversations"
 SCRIPTS = sorted(FOLDER.glob("*.conv"))
 
@@ -33,7 +31,7 @@ def pays(script: Script) -> bool:
     return "Payment" in said
 
 
-def sceneries(name: str, script: Script, *, all_of_them: bool) -> Iterator[Scenery]:
+def sceneries(name: str, script: Script, all_of_them: bool) -> Iterator[Scenery]:
     """What a script is played before; the one pair is chosen by its name, so that a new script changes no other."""
     first, *others = (one for one in every() if one.suits(script.only))
     yield first
@@ -43,23 +41,20 @@ def sceneries(name: str, script: Script, *, all_of_them: bool) -> Iterator[Scene
     chosen = over[zlib.crc32(name.encode()) % len(over)] if over else None
     if chosen is not None:
         yield chosen
-    if all_of_them:
-        forms = (
-            {"xml"} if script.kills else {"xml", "json"}
-        )  # both envelopes are one code, and a start takes long
-        yield from (one for one in over if one.form in forms and one != chosen)
+    if all_of_them:  # with an envelope or without is one code
+        yield from (one for one in over if one.form != "json-bare" and one != chosen)
     if not pays(script):
         return
-    if all_of_them and not script.kills:
+    if all_of_them:
         yield from others
     elif others:
         yield others[zlib.crc32(name.encode()) % len(others)]
 
 
-def plays(*, all_of_them: bool) -> Iterator[tuple[str, Script, Scenery]]:
+def plays(all_of_them: bool) -> Iterator[tuple[str, Script, Scenery]]:
     for path in SCRIPTS:
         script = parse(path.read_text(encoding="utf-8"))
-        for scenery in sceneries(path.stem, script, all_of_them=all_of_them):
+        for scenery in sceneries(path.stem, script, all_of_them):
             yield path.stem, script, scenery
 
 
@@ -74,7 +69,7 @@ def one_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     ("script", "scenery"),
     [
         pytest.param(script, scenery, id="-".join(filter(None, (name, str(scenery)))))
-        for name, script, scenery in plays(all_of_them=ALL)
+        for name, script, scenery in chosen("SCENERIES", plays)
     ],
 )
 async def test_it_goes_as_written(

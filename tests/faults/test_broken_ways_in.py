@@ -24,7 +24,6 @@ from nexo_bridge.conversation.player import Player
 from nexo_bridge.conversation.scenery import SECRET, USUAL, Scenery
 from nexo_bridge.sandbox.server import WEBHOOK_PATH, Sandbox
 from tests.faults.ways import (
-    ALL,
     ENDINGS,
     LONG_ENOUGH,
     POIID,
@@ -36,6 +35,7 @@ from tests.faults.ways import (
     let_pass,
     walk,
 )
+from tests.products import chosen
 
 BESIDE = "POI00002"
 MANY = 9999
@@ -51,14 +51,14 @@ READ = {"read_card.sending", "read_card.answered", "read_qr.sending", "read_qr.a
 """Points that a payment reaches only if no stream tells its end before; an alarm rings if no channel does."""
 
 
-def ways() -> list[str]:
-    return [way for way in WAYS if WAYS[way].scenery == USUAL] if ALL else ["card", "qr"]
+def ways(all_of_them: bool) -> list[str]:
+    return [way for way in WAYS if WAYS[way].scenery == USUAL] if all_of_them else ["card", "qr"]
 
 
-def breaks() -> Iterator[tuple[str, Scenery, str, str, int, str]]:
+def breaks(all_of_them: bool) -> Iterator[tuple[str, Scenery, str, str, int, str]]:
     """What breaks, before which scenery, on which way, at which point, the how manieth time, and how it ends."""
     turn = 0
-    for way, broken in product(ways(), BROKEN):
+    for way, broken in product(ways(all_of_them), BROKEN):
         for point, times in WAYS[way].reached():
             if point.startswith("journal.") or point == "answer.half":
                 continue  # of another thread, and of a process that dies
@@ -66,10 +66,12 @@ def breaks() -> Iterator[tuple[str, Scenery, str, str, int, str]]:
             sceneries = BROKEN[broken][1:] if told and way == "parked" else BROKEN[broken]
             alarm = broken != "token" and point == "AlarmRang.taken"
             endings = ENDINGS[2:] if alarm or (told and point in READ) else ENDINGS
-            for n, number in product(range(times) if ALL else (0,), range(len(endings)) if ALL else (turn,)):
+            each = (
+                product(range(1, times + 1), endings) if all_of_them else [(1, endings[turn % len(endings)])]
+            )
+            for n, ending in each:
                 turn += 1
-                ending = endings[number % len(endings)]
-                yield broken, sceneries[turn % len(sceneries)], way, point, n + 1, ending
+                yield broken, sceneries[turn % len(sceneries)], way, point, n, ending
 
 
 class Breaker:
@@ -105,7 +107,9 @@ class Breaker:
                 sandbox.set_webhook(None if out_of_order else address, SECRET)
 
 
-@pytest.mark.parametrize(("broken", "scenery", "way", "point", "times", "ending"), list(breaks()), ids=str)
+@pytest.mark.parametrize(
+    ("broken", "scenery", "way", "point", "times", "ending"), chosen("KILLS", breaks), ids=str
+)
 async def test_broken_once(
     broken: str, scenery: Scenery, way: str, point: str, times: int, ending: str, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from nexo_bridge.conversation.hearing import Heard
 from nexo_bridge.conversation.player import Player
 from nexo_bridge.conversation.scenery import USUAL, Scenery
 
-ALL = os.environ.get("KILLS") == "all"
 ENDINGS = ("approve", "decline", "nobody comes")
 POIID = "POI00001"
 LONG_ENOUGH = 200
