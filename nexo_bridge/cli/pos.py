@@ -119,6 +119,13 @@ def _add_options(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     ):
         parser.add_argument(f"--{name}", type=Path, metavar="PEM", default=default(None), help=what)
     parser.add_argument(
+        "--listen",
+        type=_place,
+        metavar="HOST:PORT",
+        default=default(None),
+        help="where this POS listens itself for what the terminal shows, with http:// and https:// (default: nowhere)",
+    )
+    parser.add_argument(
         "--mqtt-login",
         type=Path,
         metavar="FILE",
@@ -165,6 +172,10 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise ConfigurationError(f"--{name}: {arguments.connect.scheme}:// has no TLS")
     if arguments.key is not None and arguments.certificate is None:
         raise ConfigurationError("--key: goes with --certificate")
+    if arguments.listen is not None and not arguments.connect.scheme.startswith("http"):
+        raise ConfigurationError(
+            f"--listen: over {arguments.connect.scheme}:// everything comes the way we speak"
+        )
     if arguments.mqtt_login is not None and not arguments.connect.scheme.startswith("mqtt"):
         raise ConfigurationError(f"--mqtt-login: {arguments.connect.scheme}:// has no broker")
     if arguments.action == "pay":
@@ -190,7 +201,7 @@ def _access(arguments: argparse.Namespace) -> Access:
                 f"--mqtt-login {arguments.mqtt_login}: holds a user name and a password, one line each"
             ) from None
         login = Login(user, password)
-    return Access(tls, login, arguments.mqtt_version, arguments.mqtt_prefix, arguments.form)
+    return Access(tls, login, arguments.mqtt_version, arguments.mqtt_prefix, arguments.form, arguments.listen)
 
 
 def _usage(text: str) -> int:
@@ -279,6 +290,13 @@ def _ignore(_: bytes) -> None:
 def _address(text: str) -> Address:
     try:
         return address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _place(text: str) -> tuple[str, int]:
+    try:
+        return address.place(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -57,7 +57,7 @@ class Channels:
         self._chance = chance
         self._streams: dict[str, StreamChannel] = {}
         self._webhook: WebhookChannel | None = None
-        self._silence = Silence(_expected(settings))
+        self._silence = Silence(_expected(settings), self._is_up)
         self._feed: Feed
         self._works: Callable[[], bool]
 
@@ -75,6 +75,8 @@ class Channels:
         def heard(event: PlatformEvent) -> None:
             if event.ack != NOT_ASKED_FOR:
                 self._silence.heard(event.poiid)
+            elif event.missed:
+                self._silence.missed(event.poiid)
             feed(event)
 
         self._feed, self._works = heard, works
@@ -116,6 +118,10 @@ class Channels:
         """What is known of the channel of a terminal; None where results are polled."""
         states = (channel.state(poiid) for channel in self._all())
         return next((state for state in states if state is not None), None)
+
+    def _is_up(self, poiid: str) -> bool:
+        state = self.state(poiid)
+        return state is not None and state.up
 
     def shown(self, poiid: str) -> dict[str, Any]:
         """The same for people: ``results`` as configured, and what is known of it."""

@@ -7,6 +7,7 @@ payment, but nobody would ever look for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -35,10 +36,12 @@ class Silence:
     Args:
         watchdog: seconds by POIID within which something must be heard of a running payment; other terminals are
             not expected to be told of.
+        up: whether the channel of a terminal is up now; one that is known to be down says so itself.
     """
 
-    def __init__(self, watchdog: dict[str, float]) -> None:
+    def __init__(self, watchdog: dict[str, float], up: Callable[[str], bool]) -> None:
         self._watchdog = watchdog
+        self._up = up
         self._payments: dict[str, _Payment] = {}
         self._silent: set[str] = set()
 
@@ -53,11 +56,15 @@ class Silence:
 
     def heard(self, poiid: str) -> None:
         """An event of this terminal came in."""
-        for payment in self._payments.values():
-            payment.told = payment.told or payment.poiid == poiid
+        self.missed(poiid)
         if poiid in self._silent:
             self._silent.discard(poiid)
             log.info("channel heard again", poiid=poiid)
+
+    def missed(self, poiid: str) -> None:
+        """The channel of this terminal was away and begins anew: what it missed proves nothing."""
+        for payment in self._payments.values():
+            payment.told = payment.told or payment.poiid == poiid
 
     def observe(self, stamp: Stamp, command: Command) -> None:
         """Take note of how a payment goes; one that was begun by an earlier process proves nothing."""
@@ -80,6 +87,8 @@ class Silence:
         if payment is None or payment.told or payment.known is None:
             return
         within = self._watchdog.get(payment.poiid)
-        if within is not None and now - payment.known >= within and payment.poiid not in self._silent:
+        if within is None or now - payment.known < within or not self._up(payment.poiid):
+            return
+        if payment.poiid not in self._silent:
             self._silent.add(payment.poiid)
             log.warning("channel silent", poiid=payment.poiid, problem=PROBLEM)

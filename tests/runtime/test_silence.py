@@ -20,7 +20,7 @@ def decided(name: str, exchange: str = "X1", poiid: str = POIID) -> Command:
 
 @pytest.fixture
 def silence() -> Silence:
-    return Silence({POIID: WATCHDOG, "POI00002": WATCHDOG})
+    return Silence({POIID: WATCHDOG, "POI00002": WATCHDOG}, lambda _: True)
 
 
 def goes(silence: Silence, *steps: tuple[float, Command | str]) -> str | None:
@@ -91,3 +91,22 @@ def test_a_terminal_that_is_polled_from_now_on_is_not_silent(silence: Silence) -
     goes(silence, *payment(6.0), (6.0, decided("Asking", "X2")), (6.0, decided("Acknowledged", "X2")))
     silence.expect({"POI00002": WATCHDOG})
     assert goes(silence, (60.0, decided("Settled", "X2"))) is None
+
+
+def test_a_channel_that_is_down_says_so_itself() -> None:
+    up = {POIID: False}
+    silence = Silence({POIID: WATCHDOG}, lambda poiid: up[poiid])
+    assert goes(silence, *payment(60.0)) is None
+    up[POIID] = True
+    assert goes(silence, *payment(60.0, exchange="X2")) is not None
+
+
+def test_a_channel_that_began_anew_during_the_payment_may_have_missed_its_event(silence: Silence) -> None:
+    asking, known, settled = payment(60.0)
+    goes(silence, asking, known)
+    silence.missed("POI00002")
+    silence.missed(POIID)
+    assert goes(silence, settled) is None
+    assert goes(silence, *payment(60.0, exchange="X2")) is not None
+    silence.missed(POIID)
+    assert silence.problem(POIID) is not None, "only an event ends it"

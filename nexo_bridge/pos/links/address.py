@@ -50,6 +50,7 @@ class Access:
         mqtt: version of MQTT.
         prefix: of MQTT topics.
         form: of the messages.
+        listen: host and port where we listen for what the terminal wants of a POS that speaks HTTP; None: nowhere.
     """
 
     tls: ssl.SSLContext | None = None
@@ -57,6 +58,23 @@ class Access:
     mqtt: Mqtt = "5"
     prefix: str = "nexo"
     form: Form = "xml"
+    listen: tuple[str, int] | None = None
+
+
+def place(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.netloc != text or parts.username is not None:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host, port
 
 
 def parse(text: str) -> Address:
@@ -109,4 +127,4 @@ def link(address: Address, pair: tuple[str, str], access: Access) -> Link:
 
             host = f"[{address.host}]" if ":" in address.host else address.host
             url = f"{address.scheme}://{host}:{address.port}{address.path}"
-            return HttpLink(url, tls=tls)
+            return HttpLink(url, tls=tls, listen=access.listen)
