@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from nexo_bridge.adapters.grants import Grant
 from nexo_bridge.adapters.https import HttpsClient
@@ -55,6 +56,7 @@ class DeviceSession:
         self._name = name
         self._held: _Held | None = None
         self._renewal: asyncio.Task[_Held] | None = None
+        self._waiting = 0  # for it
         self._quiet_until = float("-inf")
         self._why = ""
 
@@ -80,6 +82,11 @@ class DeviceSession:
             return None
         return self._held.since + self._held.token.refresh_life - self._monotonic()
 
+    @property
+    def renewal(self) -> asyncio.Task[Any] | None:
+        """What asks for the next token while nobody waits for it, the one in use being still good; None: nothing."""
+        return None if self._waiting else self._renewal
+
     async def bearer(self) -> str:
         """A token to use now.
 
@@ -99,7 +106,11 @@ class DeviceSession:
         if quiet and self._renewal is None:
             raise NoSessionError(f"{self._why}, and asked to be left alone for a while")
         renewal = self._renew()
-        await asyncio.wait({renewal})  # a caller that is cancelled does not cancel it for the others
+        self._waiting += 1
+        try:
+            await asyncio.wait({renewal})  # a caller that is cancelled does not cancel it for the others
+        finally:
+            self._waiting -= 1
         if renewal.cancelled():
             raise NoSessionError("the bridge is stopping")
         return renewal.result().token.bearer

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 import structlog
 
@@ -217,6 +218,11 @@ class Platform:
             last_error=None if failed is None else failed[1],
             last_error_age=None if failed is None else self._clock.mono() - failed[0],
         )
+
+    @property
+    def renewals(self) -> set[asyncio.Task[Any]]:
+        """Work that nobody waits for: the next tokens of sessions whose token will end."""
+        return {one for lane in self._lanes.values() if (one := lane.session.renewal) is not None}
 
     def way(self, poiid: str) -> Way:
         """How to open a connection of the terminal beside its calls (``adapters.stream``), as things are now.

@@ -272,7 +272,8 @@ class HostedBridge:
         """Tell whenever something ended or was reached."""
         while True:
             news = asyncio.create_task(self._news.wait(), name="news")
-            await asyncio.wait({*self._app.runner.under_way, news}, return_when=asyncio.FIRST_COMPLETED)
+            work = {*self._app.runner.under_way, *self._platform.renewals, news}
+            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             self._news.clear()
             news.cancel()
             await asyncio.gather(news, return_exceptions=True)
@@ -310,7 +311,8 @@ class HostedBridge:
     def _busy(self) -> int:
         if not self._alive:
             return 0
-        under_way = sum(not task.done() for task in self._app.runner.under_way)
+        work = {*self._app.runner.under_way, *self._platform.renewals}
+        under_way = sum(not task.done() for task in work)
         stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
         idle = stopping if under_way or self._app.bridge.unresolved > self._app.bridge.parked else 0
         unwritten = int(self._gate.durable < self._gate.appended)

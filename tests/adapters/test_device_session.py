@@ -150,6 +150,24 @@ async def test_f36_however_many_wait_one_renewal_runs(
         await waiting[0]
 
 
+async def test_work_that_nobody_waits_for_is_known(
+    session: DeviceSession, platform: ScriptedPlatform, time: Time
+) -> None:
+    await session.bearer()
+    assert session.renewal is None
+    silence = Silence(token("token-2"))
+    platform.says(TOKEN, silence)
+    time.mono += 299
+    assert await session.bearer() == "token-1"
+    assert session.renewal is not None
+    time.mono += 1
+    waiting = asyncio.create_task(session.bearer())
+    await silence.begun.wait()
+    assert session.renewal is None, "somebody waits for it now"
+    silence.end.set()
+    assert await waiting == "token-2"
+
+
 async def test_f36_a_refused_token_is_replaced_once(
     session: DeviceSession, platform: ScriptedPlatform
 ) -> None:
