@@ -12,11 +12,18 @@ from typing import Any
 
 import trustme
 
+from nexo_bridge.conversation.ways import free_port
 from nexo_bridge.demo.stage import Stage
 from tests.broker import need_mosquitto
 
 
 async def pos(way: str, *words: str) -> tuple[int, dict[str, Any]]:
+    code, line, _ = await seen(way, *words)
+    return code, line
+
+
+async def seen(way: str, *words: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the JSON line, and what a person sees."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "nexo_bridge", "pos", "--connect", way, "--sale-id", "TILL1"),
         *("--poiid", "POI00001", *words),
@@ -25,7 +32,7 @@ async def pos(way: str, *words: str) -> tuple[int, dict[str, Any]]:
     )
     out, err = await process.communicate()
     assert out, err.decode()
-    return process.returncode or 0, json.loads(out)
+    return process.returncode or 0, json.loads(out), err.decode()
 
 
 def listeners(folder: Path, config: Path) -> Path:
@@ -78,5 +85,24 @@ async def test_what_was_sent_by_mqtt_is_asked_for_by_every_other_way() -> None:
                 code, told = await pos(way, *more, "status", "7")
                 assert (code, told["result"], told["authorized"]) == (0, "Success", "12.50")
             assert sum(row["charges"] for row in await stage.ledger()) == 1
+        finally:
+            await stage.close()
+
+
+async def test_a_pos_that_speaks_http_listens_for_the_code_that_its_customer_scans() -> None:
+    with tempfile.TemporaryDirectory(prefix="ways-") as name:
+        stage, ear = Stage(Path(name), 0.1), f"127.0.0.1:{free_port()}"
+        try:
+            await stage.open_sandbox()
+            more = f'\n[[listen]]\nkind = "http"\nport = 0\n[pos."TILL1"]\nhttp = "http://{ear}"\n'
+            text = await asyncio.to_thread(stage.config.read_text, "utf-8")
+            await asyncio.to_thread(stage.config.write_text, text + more, "utf-8")
+            _, ready = await stage._start("run", "--config", str(stage.config))
+            way = f"http://{ready['http']}"
+            assert (await pos(way, "login"))[0] == 0
+            code, told, shown = await seen(way, "--listen", ear, "pay", "7.40", "EUR", "--qr")
+            assert (code, told["authorized"]) == (0, "7.40")
+            assert "CustomerDisplay: http" in shown
+            assert "█" in shown
         finally:
             await stage.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexo_bridge.pos.links.address import Access, Address, link, parse
+from nexo_bridge.pos.links.address import Access, Address, link, parse, place
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,23 @@ async def test_each_scheme_has_its_link() -> None:
         "http://h": "HttpLink",
         "https://[::1]": "HttpLink",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("[::1]:1", ("::1", 1)),
+        ("till.example:80", ("till.example", 80)),
+    ],
+)
+def test_a_place_is_read(text: str, where: tuple[str, int]) -> None:
+    assert place(text) == where
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8080", ":8080", "h", "h:", "h:0", "h:70000", "u@h:1", "h:1/x", "[::1:1"]
+)
+def test_what_is_no_place_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST:PORT"):
+        place(text)
