@@ -110,7 +110,10 @@ def merchants(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Mer
         NoSessionError: refused, unreadable, or no merchant.
     """
     if status != 200:
-        raise NoSessionError(f"merchants-credentials answered {status} {problem_code(status, headers, body)}")
+        raise NoSessionError(
+            f"merchants-credentials answered {status} {problem_code(status, headers, body)}",
+            retry_after=_quiet(status, headers),
+        )
     try:
         document = load(headers, body)
     except UnreadableError as fault:
@@ -159,7 +162,7 @@ def token(status: int, headers: Mapping[str, str], body: bytes) -> Token:
         raise NoSessionError(
             f"the token endpoint answered {status} {code}",
             code=code if status in {400, 401, 403} else "",
-            retry_after=retry_after(headers) if status in {429, 503} else 0.0,
+            retry_after=_quiet(status, headers),
         )
     try:
         document = load(headers, body)
@@ -204,6 +207,10 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return min(float(text), LONGEST_WAIT)
     until, now = _http_date(text), server_time(headers)
     return 0.0 if until is None or now is None else min(max(until - now, 0.0), LONGEST_WAIT)
+
+
+def _quiet(status: int, headers: Mapping[str, str]) -> float:
+    return retry_after(headers) if status in {429, 503} else 0.0
 
 
 def _http_date(text: str) -> float | None:

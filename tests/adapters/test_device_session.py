@@ -229,16 +229,18 @@ async def test_f34_a_token_endpoint_in_trouble_is_said_and_recovered_from(
     assert await session.bearer() == "recovered"
 
 
+@pytest.mark.parametrize("path", [TOKEN, CREDENTIALS])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_f34_a_token_endpoint_that_asks_for_quiet_gets_it(
-    session: DeviceSession, platform: ScriptedPlatform, time: Time, status: int
+    session: DeviceSession, platform: ScriptedPlatform, time: Time, status: int, path: str
 ) -> None:
-    platform.says(TOKEN, http(status, headers="Retry-After: 5\r\n"), token("recovered"))
+    platform.says(TOKEN, token("recovered"))
+    platform.says(path, http(status, headers="Retry-After: 5\r\n"), *platform._script[path])
     assert f"answered {status}" in await problem(session)
     assert "to be left alone" in await problem(session)
     time.mono += 4.9
     assert "to be left alone" in await problem(session)
-    assert len(platform.asked(TOKEN)) == 1
+    assert len(platform.asked(path)) == 1
     time.mono += 0.1
     assert await session.bearer() == "recovered"
 

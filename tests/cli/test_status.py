@@ -88,6 +88,12 @@ def test_what_is_wrong_is_said_first_and_at_its_terminal() -> None:
     assert lines[3].endswith("the certificate has expired")
 
 
+def test_what_will_be_wrong_is_said_where_nothing_is_yet() -> None:
+    warned = TERMINAL | {"warnings": ["the client certificate ends on 2040-01-01, in less than 7 days"]}
+    assert page(status(terminals=[warned]))[3].endswith("in less than 7 days")
+    assert page(status(terminals=[warned | {"problem": "refused"}]))[3].endswith("refused")
+
+
 @pytest.mark.parametrize(
     ("unwell", "said"),
     [

@@ -155,13 +155,11 @@ DATE = {"date": "Tue, 24 Nov 2026 00:00:00 GMT"}
 )
 def test_f34_how_long_a_platform_asks_to_be_left_alone(headers: dict[str, str], seconds: float) -> None:
     assert grants.retry_after(headers) == seconds
-    for status in (429, 503):
-        with pytest.raises(NoSessionError) as caught:
-            grants.token(status, headers, b"")
-        assert caught.value.retry_after == seconds
-    with pytest.raises(NoSessionError) as caught:
-        grants.token(400, headers, b"")
-    assert caught.value.retry_after == 0.0
+    for read in (grants.token, grants.merchants):
+        for status in (429, 503, 500):
+            with pytest.raises(NoSessionError) as caught:
+                read(status, headers, b"")
+            assert caught.value.retry_after == (seconds if status != 500 else 0.0)
 
 
 def test_f39_the_platform_says_what_time_it_is() -> None:
