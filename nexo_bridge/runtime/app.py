@@ -36,6 +36,7 @@ from nexo_bridge.runtime.reception import Profile, Reception
 from nexo_bridge.runtime.records import Records
 from nexo_bridge.runtime.runner import Runner
 from nexo_bridge.runtime.settings import Settings
+from nexo_bridge.runtime.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -156,6 +157,7 @@ class Application:
             xsd_bytes,
             keys,
             self.runner.feed,
+            turns=Turns(self.runner.when_on_disk),
             version_of=self.bridge.version_of,
             is_open=self._listeners.is_open,
             has_room=lambda: journal.has_room,

@@ -32,6 +32,7 @@ from nexo_bridge.nexo.tolerance import STRICT, Tolerance, told
 from nexo_bridge.nexo.values import Timestamp
 from nexo_bridge.redaction import Secret
 from nexo_bridge.runtime.ports import Checkpoint, no_checkpoint
+from nexo_bridge.runtime.turns import Turns
 
 OFF_LOOP = 16 * 1024
 """Bytes from which a message is read off the event loop: reading 1 MiB takes some 20 ms."""
@@ -78,6 +79,7 @@ class Reception:
         keys: Keys,
         feed: Callable[[Event], None],
         *,
+        turns: Turns,
         version_of: VersionOf,
         is_open: Callable[[Source], bool],
         has_room: Callable[[], bool],
@@ -92,6 +94,7 @@ class Reception:
             xsd_bytes: both schemas.
             keys: the installation's, for digests and secrets.
             feed: takes an event.
+            turns: whose message is read and fed next.
             version_of: the version of a session.
             is_open: whether a connection still stands.
             has_room: whether the journal's disk has room for new money work.
@@ -102,6 +105,7 @@ class Reception:
         """
         self._keys = keys
         self._feed = feed
+        self._turns = turns
         self._version_of = version_of
         self._is_open = is_open
         self._has_room = has_room
@@ -131,6 +135,12 @@ class Reception:
         refused: Refusal | None = None,
     ) -> Reaction | None:
         """See ``adapters.intake``."""
+        async with self._turns.of(source):
+            return await self._frame(source, data, speaker, ack, refused)
+
+    async def _frame(
+        self, source: Source, data: bytes, speaker: Speaker, ack: int | None, refused: Refusal | None
+    ) -> Reaction | None:
         self._checkpoint("frame.read")
         if len(data) < OFF_LOOP:
             event = self._event(source, data, speaker, refused, self._schemas)
@@ -152,12 +162,14 @@ class Reception:
 
     async def fault(self, source: Source, refusal: Refusal, start: bytes, *, ack: int | None = None) -> None:
         """See ``adapters.intake``."""
-        event = self._unreadable(source, refusal, start, None, "3.1")
-        self._feed(event if ack is None else event.model_copy(update={"ack": ack}))
+        async with self._turns.of(source):
+            event = self._unreadable(source, refusal, start, None, "3.1")
+            self._feed(event if ack is None else event.model_copy(update={"ack": ack}))
 
     def gone(self, source: Source) -> None:
         """See ``adapters.intake``."""
         self._last.pop(source, None)
+        self._turns.gone(source)
         self._feed(PosGone(source=source))
 
     def close(self) -> None:

@@ -102,6 +102,7 @@ class Runner:
         self._lanes: dict[str, _Lane] = {}
         self._alarms: dict[tuple[str, str], Timer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._newest = 0
         self.tell: Callable[[int, bool, str], None] = no_one_to_tell
         self._idle = asyncio.Event()
         self._idle.set()
@@ -123,6 +124,7 @@ class Runner:
         about stays as the journal has it.
         """
         stamp = Stamp(self._journal.next_number(), self._clock.wall(), self._clock.mono())
+        self._newest = stamp.number
         self._journal.append(projection.entry(stamp, event))
         self._checkpoint(f"{type(event).__name__}.taken")
         try:
@@ -140,6 +142,15 @@ class Runner:
             self._idle.clear()
         else:
             self._idle.set()
+
+    def when_on_disk(self, call: Callable[[], None]) -> None:
+        """Call back once the newest event is on disk, or the journal is broken and it may never be."""
+        self._spawn(self._call_back(self._newest, call), "on-disk")
+
+    async def _call_back(self, number: int, call: Callable[[], None]) -> None:
+        with contextlib.suppress(JournalFailure):
+            await self._journal.committed(number)
+        call()
 
     def journal_broke(self, reason: str) -> None:
         """The journal says so: stop acting on memory, and try to write again."""

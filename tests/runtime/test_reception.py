@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,7 @@ from nexo_bridge.nexo.tolerance import TOLERANT, Tolerance
 from nexo_bridge.runtime.data import read_schemas
 from nexo_bridge.runtime.log_fields import shown
 from nexo_bridge.runtime.reception import OFF_LOOP, SHOWN, Profile, Reception
+from nexo_bridge.runtime.turns import MOST, Turns
 from tests.faults import words
 
 KEYS = Keys.derive(b"r" * 32)
@@ -39,6 +41,7 @@ class Door:
 
     fed: list[Event] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
+    confirm: list[Callable[[], None]] = field(default_factory=list)
     session: Version | None = None
     bound: dict[str, frozenset[str]] = field(default_factory=dict)
     is_open: bool = True
@@ -51,6 +54,7 @@ class Door:
             XSD,
             KEYS,
             self.fed.append,
+            turns=Turns(self.confirm.append),
             version_of=lambda *_: self.session,
             is_open=lambda _: self.is_open,
             has_room=lambda: self.has_room,
@@ -60,13 +64,20 @@ class Door:
             checkpoint=self.points.append,
         )
 
+    def disk(self) -> None:
+        """The disk has all that was fed."""
+        while self.confirm:
+            self.confirm.pop(0)()
+
     async def arrived(self, data: bytes) -> Arrived:
+        self.disk()
         await self.reception.frame(HERE, data)
         event = self.fed[-1]
         assert isinstance(event, Arrived), event
         return event
 
     async def unreadable(self, data: bytes, source: Source = HERE) -> Unreadable:
+        self.disk()
         await self.reception.frame(source, data)
         event = self.fed[-1]
         assert isinstance(event, Unreadable), event
@@ -309,6 +320,19 @@ async def test_a_fault_of_the_frame_is_told_with_its_beginning_sealed() -> None:
 async def reacted(data: bytes) -> str | None:
     async with door() as it:
         return await it.reception.frame(HERE, data)
+
+
+async def test_no_more_is_read_than_the_disk_keeps_up_with_faults_included() -> None:
+    async with door() as it:
+        reading = [asyncio.create_task(it.reception.frame(HERE, pay(str(number)))) for number in range(MOST)]
+        reading.append(asyncio.create_task(it.reception.frame(THERE, b"x" * OFF_LOOP)))
+        refused = asyncio.create_task(it.reception.fault(HERE, FrameTooLarge("Too long."), b"<"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(it.fed) == MOST
+        it.disk()
+        await asyncio.gather(*reading, refused)
+        assert len(it.fed) == MOST + 2
 
 
 def device(category: str, kind: str, body: str) -> bytes:

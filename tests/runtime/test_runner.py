@@ -109,6 +109,29 @@ async def test_no_answer_is_written_before_the_outcome_is_on_disk(stage: Stage) 
     assert stage.decided()[-1] == "Delivered"
 
 
+async def test_who_waits_for_the_disk_is_called_when_the_newest_event_is_there(stage: Stage) -> None:
+    called: list[str] = []
+    stage.journal.held = True
+    stage.runner.feed(abort())
+    stage.runner.when_on_disk(lambda: called.append("first"))
+    await settle_down()
+    assert called == []
+    stage.journal.sync()
+    await settle_down()
+    assert called == ["first"]
+
+
+async def test_who_waits_for_a_disk_that_fails_is_called_too(stage: Stage) -> None:
+    called: list[str] = []
+    stage.journal.held = True
+    stage.runner.feed(abort())
+    stage.runner.when_on_disk(lambda: called.append("waited"))
+    stage.journal.fail()
+    stage.runner.when_on_disk(lambda: called.append("came later"))
+    await settle_down()
+    assert called == ["waited", "came later"]
+
+
 async def test_exchanges_do_not_wait_for_each_others_answers(stage: Stage) -> None:
     await stage.pay()
     await stage.pay(poi="POI2", service="2")
