@@ -7,7 +7,6 @@ connection on which no request runs is closed after ``idle_timeout``. The body's
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from aiohttp import web
 from nexo_bridge.adapters.http_settings import HttpListen
 from nexo_bridge.adapters.notices import Notices
 from nexo_bridge.adapters.server_tls import client_fingerprint
-from nexo_bridge.adapters.tcp_connection import keep_alive
+from nexo_bridge.adapters.tcp_connection import set_options
 from nexo_bridge.adapters.timer import Timer
 
 _log = structlog.get_logger(__name__)
@@ -93,9 +92,7 @@ class Connection(web.RequestHandler):
         self._accepted = True
         self._pipe = transport  # aiohttp forgets its own before everything is written
         transport.set_write_buffer_limits(high=0)  # so that "drained" means handed to the kernel
-        plain: socket.socket = transport.get_extra_info("socket")
-        if self._settings.keepalive:
-            keep_alive(plain, self._settings.keepalive)
+        set_options(transport.get_extra_info("socket"), self._settings.keepalive)
         super().connection_made(transport)
         self._close_in(self._settings.idle_timeout)
 

@@ -40,8 +40,12 @@ _log = structlog.get_logger(__name__)
 _READ: Final = 16384  # the scan for the end of a bare message takes 20 ms for the worst of these
 _QUOTE_PATIENCE: Final = 0.25  # the rest of the first KiB of what is refused anyway
 _FAULT_PATIENCE: Final = 2.0  # the intake's answer to a fault that ends the connection
+_UNSENT: Final = (
+    16384  # bytes our kernel takes for a peer whose own kernel takes no more; its habit is megabytes
+)
 _AHEAD: Final = 4  # answers that a peer waits for at one time and is read on freely
 _SLOWLY: Final = 0.05  # seconds for each message beyond, unless an answer goes out
+_DEAF: Final = 1.0  # seconds for each message of a peer that does not read, unless it does
 _LAST_WORDS: Final = 1.0  # an Event that nobody waits for; the peer's reading before a close that may reset
 
 
@@ -109,8 +113,7 @@ class Connection(asyncio.BufferedProtocol):
             transport.close()
             return
         transport.set_write_buffer_limits(high=0)  # so that "flushed" means handed to the kernel
-        if self._settings.keepalive:
-            keep_alive(transport.get_extra_info("socket"), self._settings.keepalive)
+        set_options(transport.get_extra_info("socket"), self._settings.keepalive)
         self.task = asyncio.create_task(self._serve(), name=f"serve {self.source.connection}")
         self.task.add_done_callback(lambda _: self._closed(self))
 
@@ -213,6 +216,7 @@ class Connection(asyncio.BufferedProtocol):
                 await self._fault(event)
                 if not event.survives and not self._peer_ended:
                     return _FAULT_PATIENCE if event.answerable and not self._written.is_set() else 0.0
+                await self._not_ahead()
             elif self._ended:
                 break
             else:
@@ -237,12 +241,17 @@ class Connection(asyncio.BufferedProtocol):
         return refusal
 
     async def _not_ahead(self) -> None:
-        """Let others have their turn; a peer far ahead of its answers is read on as these go out, or slowly (H27)."""
+        """Let others have their turn; who is far ahead of its answers is read on as these go out, or slowly (H25, H27).
+
+        An answer goes out when the peer's kernel has room for it. One that reads nothing has had some hundred of them
+        by then, so what it still gets from us is next to nothing; an Abort of its would be heard all the same.
+        """
         await asyncio.sleep(0)
-        if self._owed > _AHEAD and self.is_open:
+        pause = _DEAF if not self._flushed.is_set() else _SLOWLY if self._owed > _AHEAD else 0.0
+        if pause and self.is_open:
             self._flowing.clear()
             with contextlib.suppress(TimeoutError):
-                async with self._timer.until(self._timer.now() + _SLOWLY):
+                async with self._timer.until(self._timer.now() + pause):
                     await self._flowing.wait()
 
     def _speaker(self) -> Speaker:
@@ -365,11 +374,21 @@ def _is_answer(data: bytes) -> bool:
     return rejected is not None and _wants_answer(b64decode(rejected[1]))
 
 
-def keep_alive(connection: socket.socket, idle: int) -> None:
-    """Let the kernel find peers that vanished without a word: after ``idle`` seconds, four times, 15 s apart.
+def set_options(connection: socket.socket, idle: int) -> None:
+    """Have the kernel tell us early of a peer that does not read, and find those that vanished without a word.
+
+    What the peer's kernel has not taken stays with us but for ``_UNSENT`` bytes. That slows nobody who reads: what is
+    on its way does not count.
 
     Nagle's algorithm is off already: asyncio sets TCP_NODELAY on every connection.
+
+    Args:
+        connection: of a POS.
+        idle: seconds of silence after which a sign of life is asked for, four times, 15 s apart; 0 never does.
     """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+    if not idle:
+        return
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)

@@ -62,6 +62,32 @@ async def test_h27_a_peer_far_ahead_of_its_answers_is_read_on_as_they_go_out_or_
         await rig.intake.frames.get()  # and so does time: what runs for long blocks nothing
 
 
+async def test_h25_a_peer_that_does_not_read_is_hardly_read_on_whatever_it_sends() -> None:
+    async with listening(max_unread=64 << 20) as rig:
+        peer = await rig.connect(receive_buffer=2048)
+        await peer.send(frame(request()))
+        source, _ = await rig.intake.frames.get()
+        writing = asyncio.create_task(
+            rig.listener.write(source, b"x" * (256 << 10))
+        )  # no kernel keeps that for it
+        await rig.timer.waits(30)
+        await peer.send(frame(b"one") + frame(b"") + frame(b"two") + frame(b"three"))
+        assert (await rig.intake.frames.get())[1] == b"one"
+        await rig.timer.waits(1)
+        assert rig.intake.faults.empty()
+        rig.timer.advance(1)
+        await rig.intake.faults.get()  # a message of no length is no exception
+        await rig.timer.waits(1)
+        assert rig.intake.frames.empty()
+        rig.timer.advance(1)
+        assert (await rig.intake.frames.get())[1] == b"two"
+        await rig.timer.waits(1)
+        assert rig.intake.frames.empty()
+        assert len(await peer.receive()) == 256 << 10
+        assert await writing
+        assert (await rig.intake.frames.get())[1] == b"three"  # it reads: nothing is held back any more
+
+
 async def test_a_busy_intake_holds_back_its_own_peer_and_no_other() -> None:
     async with listening() as rig:
         release = asyncio.Event()

@@ -17,7 +17,7 @@ from functools import partial
 from tests.bench.processes import many_connections
 from tests.faults import words
 
-IDLE, SLOW, AT_ONCE, DEAF, PIPELINED = 1000, 200, 50, 5, 10_000
+IDLE, SLOW, AT_ONCE, DEAF, MORE_DEAF, PIPELINED, EMPTY = 1000, 200, 50, 5, 10, 10_000, 5
 SALE, POI = "ABUSER", "POI00001"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -88,6 +88,22 @@ async def deaf(connect: Connect, readers: int = 1) -> None:
     await asyncio.gather(*(one(number) for number in range(readers)))
 
 
+async def empty(connect: Connect) -> None:
+    """Messages of no length, without end; each is refused, and no refusal is read."""
+
+    async def one() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await connect()
+                reader._transport.pause_reading()  # type: ignore[attr-defined]  # as above
+                while True:
+                    writer.write(b"\x00\x00\x00\x00" * 4096)
+                    await writer.drain()
+
+    ready()
+    await asyncio.gather(*(one() for _ in range(EMPTY)))
+
+
 async def pipelined(connect: Connect) -> None:
     """Ten thousand requests in one go; read the answers; again."""
     ready()
@@ -106,6 +122,8 @@ KINDS: dict[str, Callable[[Connect], Awaitable[None]]] = {
     f"connect-close storm, {AT_ONCE} at once": storm,
     "one that asks and never reads": deaf,
     f"{DEAF} that ask and never read": partial(deaf, readers=DEAF),
+    f"{MORE_DEAF} that ask and never read": partial(deaf, readers=MORE_DEAF),
+    f"{EMPTY} that send messages of no length": empty,
     f"{PIPELINED} requests in one go": pipelined,
 }
 

@@ -186,3 +186,50 @@ async def test_h25_h27_ten_thousand_requests_in_one_go(over: str, reads: bool, t
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await it.over()
+
+
+@OVER
+async def test_h20_messages_of_no_length_without_end(over: str, tmp_path: Path) -> None:
+    async with port(over, tmp_path) as it:
+        flood = await it.connect()
+        flood.reader._transport.pause_reading()  # type: ignore[attr-defined]  # as above
+        await flood.send(b"\x00\x00\x00\x00" * 10_000)
+        await it.it.until(lambda: it.it.reached["Unreadable.taken"] > 50)
+        for _ in range(3):
+            await it.served()
+        assert it.it.reached["Unreadable.taken"] < 1_000
+        await it.over()
+
+
+@OVER
+async def test_h25_many_peers_that_ask_without_end_are_not_before_one_that_asks_now_and_then(
+    over: str, tmp_path: Path
+) -> None:
+    """Counted in messages: while the other waits for its answer, fewer of theirs are taken than there are of them."""
+    async with port(over, tmp_path) as it:
+        floods = await at_once(20, it.connect)
+
+        async def ask(peer: Peer) -> None:
+            for number in itertools.count():
+                await peer.send(words.framed(words.status(str(number), "KASSE1", POIID, "815")))
+
+        async def read(peer: Peer) -> None:
+            while await peer.reader.read(1 << 16):
+                pass
+
+        def at_work(since: int) -> Callable[[], bool]:
+            return lambda: it.it.reached["Arrived.taken"] > since + 60
+
+        busy = [asyncio.create_task(work(peer)) for peer in floods for work in (ask, read)]
+        taken, meanwhile = 0, 0
+        for _ in range(10):
+            await it.it.until(at_work(taken))
+            before = it.it.reached["Arrived.taken"]
+            await it.served()
+            taken = it.it.reached["Arrived.taken"]
+            meanwhile += taken - before
+        assert meanwhile < 10 * len(floods)
+        for one in busy:
+            one.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        await it.over()
