@@ -10,7 +10,7 @@ import pytest
 
 from nexo_bridge.sandbox.wire import Answer, Handler, Request
 from tests.faults import words
-from tests.faults.stage import POIID, stage
+from tests.faults.stage import POIID, TAKEN, stage
 from tests.faults.wire import proxy
 
 OTHER = "POI00002"
@@ -93,14 +93,25 @@ async def test_i8_a_credential_that_is_refused_leaves_the_others_alone(broken: s
 
 
 async def test_i8_a_till_that_reads_nothing_keeps_nobody_waiting(tmp_path: Path) -> None:
-    async with stage(tmp_path, terminals=2) as it:
+    def edit(text: str) -> str:
+        return text.replace("port = 0\n", "port = 0\nwrite_timeout = 3\n", 1)
+
+    async with stage(tmp_path, terminals=2, edit=edit) as it:
         deaf, till = await it.logged_in("KASSE1"), await it.logged_in("KASSE2", OTHER)
         await deaf.pay("11", "12.50")
         it.exact = False
         deaf._task.cancel()
         plain: socket.socket = deaf.writer.get_extra_info("socket")
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await deaf.send(*(words.status(str(number), "KASSE1", POIID, "11") for number in range(100, 300)))
+        asked = [words.status(str(number), "KASSE1", POIID, "11") for number in range(100, 300)]
+        deaf.writer.write(b"".join(words.framed(one) for one in asked))
+        await it.until(lambda: it.reached["Arrived.taken"] > 100)
+        till.writer.write(words.framed(words.status("10", "KASSE2", OTHER, "1")))
+        answer = await till.answers.get()
+        assert answer is not None
+        assert (answer.service, it.reached["PosGone.taken"]) == ("10", 0)
+        await it.until(lambda: it.reached["PosGone.taken"] == 1)  # it took no answer for so long
+        it.expected = sum(it.reached[name] for name in TAKEN)
         for service in ("11", "12"):
             assert (await till.pay(service, "5.00")).result == "Success"
         await it.usable(till)
