@@ -37,8 +37,8 @@ class Intake(Protocol):
     """Takes whole messages and framing faults of one listener's connections.
 
     Calls of one connection come one after the other, in the order of its bytes: the listener awaits each before it
-    reads on, so a slow intake holds back that peer and no other; and it may take its time, to be fair to all. None of these raises; if one does, the connection
-    is dropped and the daemon goes on.
+    reads on, so a slow intake holds back that peer and no other; and it may take its time, to be fair to all. None of
+    these raises; if one does, the connection is dropped and the daemon goes on.
 
     A transport that acknowledges gives each message a number (``ack``) and is told it by ``Listener.acknowledge``
     once the message is written down; until then it may come again.
