@@ -14,9 +14,20 @@ from pathlib import Path
 
 from nexo_bridge.cli.output import show
 from nexo_bridge.errors import ConfigurationError
-from nexo_bridge.runtime.first_steps import Step, StepFailed, application_token, at_terminal, call, token
-from nexo_bridge.runtime.settings import load_settings
+from nexo_bridge.runtime.first_steps import (
+    ApplicationStep,
+    Step,
+    StepFailed,
+    application_call,
+    application_token,
+    as_application,
+    at_terminal,
+    call,
+    token,
+)
+from nexo_bridge.runtime.settings import Settings, load_settings
 
+COUNTRIES = "/resources/v1/countries"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -27,11 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     any_call = commands.add_parser("call", help="any call; what it does, it does")
     for one in (one_token, countries, any_call):
         one.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration file")
-    whose = one_token.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--terminal", metavar="POIID", help="whose session")
-    whose.add_argument("--application", action="store_true", help="that of [application]")
-    for one in (countries, any_call):
-        one.add_argument("--terminal", required=True, metavar="POIID", help="whose session")
+        whose = one.add_mutually_exclusive_group(required=True)
+        whose.add_argument("--terminal", metavar="POIID", help="whose session")
+        whose.add_argument("--application", action="store_true", help="that of [application], at base api")
     any_call.add_argument("method", choices=METHODS, metavar="METHOD", help=", ".join(METHODS))
     any_call.add_argument("path", metavar="PATH", help="path and query, e.g. /terminal/v1/status")
     any_call.add_argument("--data", metavar="JSON", help="the body; @FILE reads a file, - standard input")
@@ -41,8 +50,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Exit code 0: done; 1: the platform or the way to it said no; 78: the configuration is wrong."""
     try:
         settings = load_settings(arguments.config)
-        if getattr(arguments, "application", False):
-            shown, good = asyncio.run(application_token(settings))
+        if arguments.application:
+            shown, good = asyncio.run(as_application(settings, _step_of_application(arguments, settings)))
         else:
             shown, good = asyncio.run(at_terminal(settings, arguments.terminal, _step(arguments)))
     except ConfigurationError as mistake:
@@ -59,10 +68,24 @@ def _step(arguments: argparse.Namespace) -> Step:
     if arguments.step == "token":
         return token
     if arguments.step == "countries":
-        return call("GET", "/resources/v1/countries", None, bare=True)
-    if not re.fullmatch(r"/[\x21-\x7e]*", arguments.path) or arguments.path.startswith("//"):
+        return call("GET", COUNTRIES, None, bare=True)
+    return call(arguments.method, _path(arguments), _body(arguments.data))
+
+
+def _step_of_application(arguments: argparse.Namespace, settings: Settings) -> ApplicationStep:
+    base = settings.platform.api
+    if arguments.step == "token":
+        return application_token
+    if arguments.step == "countries":
+        return application_call(base + COUNTRIES, "GET", None, bare=True)
+    return application_call(base + _path(arguments), arguments.method, _body(arguments.data))
+
+
+def _path(arguments: argparse.Namespace) -> str:
+    path: str = arguments.path
+    if not re.fullmatch(r"/[\x21-\x7e]*", path) or path.startswith("//"):
         raise ConfigurationError("PATH: write a path that starts with one /, without blanks")
-    return call(arguments.method, arguments.path, _body(arguments.data))
+    return path
 
 
 def _body(data: str | None) -> bytes | None:

@@ -14,7 +14,7 @@ from nexo_bridge.adapters.https import Answer, HttpsClient, LostError, NotSentEr
 from nexo_bridge.adapters.ppaas_http import Platform
 from nexo_bridge.errors import ConfigurationError
 from nexo_bridge.ppaas.answers import UnreadableError, load
-from nexo_bridge.ppaas.grants import NoSessionError
+from nexo_bridge.ppaas.grants import NoSessionError, Token
 from nexo_bridge.redaction import mask_free_text, printable
 from nexo_bridge.runtime.access import application_grant, keys_of, platform_of, proxy_of
 from nexo_bridge.runtime.settings import Settings
@@ -29,6 +29,7 @@ CLAIMS = ("iss", "azp", "sub", "scope", "iat", "exp", "device_id")
 Told = tuple[Any, bool]
 """A JSON document for people, and whether the platform said yes."""
 Step = Callable[[Platform, str], Awaitable[Told]]
+ApplicationStep = Callable[[HttpsClient, Token], Awaitable[Told]]
 
 
 class StepFailed(Exception):
@@ -75,8 +76,8 @@ async def token(platform: Platform, poiid: str) -> Told:
     return shown, True
 
 
-async def application_token(settings: Settings) -> Told:
-    """A token of ``[application]``.
+async def as_application(settings: Settings, step: ApplicationStep) -> Told:
+    """Take ``step`` with a token of ``[application]``.
 
     Raises:
         ConfigurationError, StepFailed: as ``at_terminal``.
@@ -86,17 +87,33 @@ async def application_token(settings: Settings) -> Told:
     client = HttpsClient(context, Timeouts(), await asyncio.to_thread(proxy_of, settings))
     try:
         grant = await asyncio.to_thread(application_grant, settings, keys)
-        found = await grant.fetch(client)
-    except NoSessionError as problem:
+        return await step(client, await grant.fetch(client))
+    except (NoSessionError, NotSentError, LostError) as problem:
         raise StepFailed(str(problem)) from None
     finally:
         await client.close()
+
+
+async def application_token(_: HttpsClient, found: Token) -> Told:
+    """Whose the application's token is and until when."""
     shown = {
         "access_token": masked(found.bearer),
         "expires_in": round(found.life),
         "claims": claims(found.bearer),
     }
     return shown, True
+
+
+def application_call(url: str, method: str, body: bytes | None, *, bare: bool = False) -> ApplicationStep:
+    """The step that makes one call of ``url`` with an application's token; the rest is as in ``call``."""
+
+    async def step(client: HttpsClient, found: Token) -> Told:
+        headers = {"Authorization": f"Bearer {found.bearer}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return _told(await client.send(method, url, headers, body), bare=bare)
+
+    return step
 
 
 def call(method: str, path: str, body: bytes | None, *, bare: bool = False) -> Step:
@@ -110,12 +127,15 @@ def call(method: str, path: str, body: bytes | None, *, bare: bool = False) -> S
     """
 
     async def step(platform: Platform, poiid: str) -> Told:
-        answer = await platform.send(poiid, method, path, body)
-        good = 200 <= answer.status < 300
-        document = _document(answer)
-        return (document if bare and good else {"status": answer.status, "body": document}), good
+        return _told(await platform.send(poiid, method, path, body), bare=bare)
 
     return step
+
+
+def _told(answer: Answer, *, bare: bool) -> Told:
+    good = 200 <= answer.status < 300
+    document = _document(answer)
+    return (document if bare and good else {"status": answer.status, "body": document}), good
 
 
 def _document(answer: Answer) -> Any:

@@ -93,6 +93,8 @@ class Gateway:
     async def without_certificate(self, request: Request) -> Answer:
         """What serves the ``api`` base: the same calls, for tokens that are bound to no certificate."""
         route, parameters = find_route("device_api", request.method, request.path)
+        if route.verb == "countries" and self._of_an_application(request):
+            return _countries()
         return await self._call(route, parameters, request, self.device_by_token(request))
 
     def device_by_token(self, request: Request) -> str:
@@ -135,9 +137,13 @@ class Gateway:
             raise PlatformError(403, "FORBIDDEN", "The certificate is of no device of this platform")
         return serial
 
+    def _of_an_application(self, request: Request) -> bool:
+        """Whether it is asked with a good token that is no device's."""
+        claims = self._office.claims(_bearer(request))
+        return claims is not None and "device_id" not in claims
+
     def _device_of(self, request: Request) -> str:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        serial = self._office.device_of(token.strip()) if scheme.lower() == "bearer" else None
+        serial = self._office.device_of(_bearer(request))
         if serial is None:
             raise _unauthorised()
         return serial
@@ -148,7 +154,7 @@ class Gateway:
     async def _call(self, route: Route, parameters: dict[str, str], request: Request, serial: str) -> Answer:
         call = _Call(route, parameters, request, serial, self._poiid(serial))
         if route.verb == "countries":  # the probe is no payment: faults wait for a call that is
-            return json_answer([{"code": code, "display": name} for code, name in COUNTRIES])
+            return _countries()
         if self._due(call, "unauthorised-once"):
             raise _unauthorised()
         status = self._faults.status_of(call.poiid, route.name)
@@ -290,6 +296,15 @@ class Gateway:
 def _payment(call: _Call) -> Method:
     assert call.route.payment is not None
     return call.route.payment
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _countries() -> Answer:
+    return json_answer([{"code": code, "display": name} for code, name in COUNTRIES])
 
 
 def _unauthorised() -> PlatformError:

@@ -116,3 +116,11 @@ async def test_an_application_has_its_own_token(tmp_path: Path, capsys: pytest.C
             file.write(APPLICATION)
         assert await ppaas(sandbox, "token", whose=("--application",)) == 0
         assert json.loads(capsys.readouterr().out)["expires_in"] == 18000
+        assert await ppaas(sandbox, "countries", whose=("--application",)) == 0
+        assert {"code": "BG", "display": "Bulgaria"} in json.loads(capsys.readouterr().out)
+        data = ("POST", "/terminal/v1/display", "--data", '{"format": "TEXT", "text": "hello"}')
+        assert await ppaas(sandbox, "call", *data, whose=("--application",)) == 1, "it is no device"
+        assert json.loads(capsys.readouterr().out)["status"] == 401
+        sandbox.inject("token-down")
+        assert await ppaas(sandbox, "countries", whose=("--application",)) == 1
+        assert "answered 503" in capsys.readouterr().err
