@@ -12,6 +12,7 @@ import json
 import logging
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,10 +166,10 @@ def _count(text: str) -> int:
 
 
 def _bounded(text: str, least: int, most: int) -> int:
-    value = int(text)
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"must be between {least} and {most}")
-    return value
+    with suppress(ValueError):
+        if least <= (value := int(text)) <= most:
+            return value
+    raise argparse.ArgumentTypeError(f"must be a number between {least} and {most}")
 
 
 def _schedule(text: str) -> dict[str, tuple[float, ...]]:
@@ -176,11 +177,14 @@ def _schedule(text: str) -> dict[str, tuple[float, ...]]:
         from nexo_bridge.sandbox.events import parse_schedule
     except ModuleNotFoundError:
         return {}  # said by ``main``
-    return parse_schedule(text)
+    try:
+        return parse_schedule(text)
+    except ValueError as mistake:
+        raise argparse.ArgumentTypeError(str(mistake)) from None
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < float("inf"):
+            return value
+    raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")

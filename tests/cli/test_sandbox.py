@@ -69,13 +69,24 @@ async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["--port", "70000"], ["--think", "-1"], ["--think", "nan"], ["--dedup", "yes"], ["--terminals", "0"]],
+    ("words", "said"),
+    [
+        (["--port", "70000"], "must be a number between 0 and 65535"),
+        (["--port", "x"], "must be a number between 0 and 65535"),
+        (["--think", "-1"], "must be a number of seconds, 0 or more"),
+        (["--think", "nan"], "must be a number of seconds, 0 or more"),
+        (["--think", "x"], "must be a number of seconds, 0 or more"),
+        (["--dedup", "yes"], "invalid choice"),
+        (["--terminals", "0"], "must be a number between 1 and 99999"),
+        (["--schedule", "soon"], "write STATUS=SECONDS"),
+        (["--mqtt", "broker"], "must be HOST:PORT"),
+    ],
 )
-def test_wrong_options_are_usage(words: list[str]) -> None:
+def test_wrong_options_are_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["sandbox", *words])
     assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("module", ["jwt", "h11"])
