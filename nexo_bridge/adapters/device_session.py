@@ -12,9 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from nexo_bridge.adapters.grants import Grant
 from nexo_bridge.adapters.https import HttpsClient
 from nexo_bridge.ppaas.grants import NoSessionError, Token
+
+log = structlog.get_logger(__name__)
 
 EARLY = 0.8
 """Share of a token's life after which it is renewed."""
@@ -58,7 +62,7 @@ class DeviceSession:
         self._renewal: asyncio.Task[_Held] | None = None
         self._waiting = 0  # for it
         self._quiet_until = float("-inf")
-        self._why = ""
+        self._failed: tuple[float, NoSessionError] | None = None
 
     @property
     def age(self) -> float | None:
@@ -83,6 +87,16 @@ class DeviceSession:
         return self._held.since + self._held.token.refresh_life - self._monotonic()
 
     @property
+    def lives(self) -> bool:
+        """Whether the token in use is still good."""
+        return self._held is not None and self._monotonic() - self._held.since < self._held.token.life
+
+    @property
+    def trouble(self) -> tuple[float, NoSessionError] | None:
+        """When and why the last attempt brought no token; None when it did. The one in use may still be good."""
+        return self._failed
+
+    @property
     def renewal(self) -> asyncio.Task[Any] | None:
         """What asks for the next token while nobody waits for it, the one in use being still good; None: nothing."""
         return None if self._waiting else self._renewal
@@ -103,8 +117,8 @@ class DeviceSession:
                 if not quiet:
                     self._renew()
                 return held.token.bearer
-        if quiet and self._renewal is None:
-            raise NoSessionError(f"{self._why}, and asked to be left alone for a while")
+        if quiet and self._failed is not None and self._renewal is None:
+            raise NoSessionError(f"{self._failed[1]}, and asked to be left alone for a while")
         renewal = self._renew()
         self._waiting += 1
         try:
@@ -152,9 +166,13 @@ class DeviceSession:
         match task.exception():
             case None:
                 self._held = task.result()
-            case NoSessionError(retry_after=seconds) as error if seconds > 0:
-                self._quiet_until = self._monotonic() + seconds
-                self._why = str(error)
+                self._failed, self._quiet_until = None, float("-inf")
+            case NoSessionError() as error:
+                if error.retry_after > 0:
+                    self._quiet_until = self._monotonic() + error.retry_after
+                if self._failed is None and self.lives:  # else who waits is told
+                    log.warning("token not renewed", poiid=self._name, problem=str(error))
+                self._failed = self._monotonic(), error
             case _:
                 pass  # who waits is told
 

@@ -77,7 +77,7 @@ class SessionState:
 
     def pause(self, failed: float, proved: float) -> float:
         """Seconds until the session is proved again: ``failed`` or ``proved``, and in time for a refresh token."""
-        if not self.ok:
+        if not self.ok or self.problem:
             return failed
         return proved if self.ends_unused is None else min(proved, max(self.ends_unused / 2, 1.0))
 
@@ -204,13 +204,20 @@ class Platform:
         """
         state, lane, now = self._states[poiid], self._lanes[poiid], self._now()
         problem, identity = lane.problem(now), lane.material.identity
-        failed = self._failed.get(poiid)
+        ok, person = False if problem else state.ok, state.person
+        problem = problem or state.problem
+        failures = [self._failed[poiid]] if poiid in self._failed else []
+        trouble = lane.session.trouble
+        if ok and trouble is not None:  # nobody has waited for the token that was not to be had
+            ok, problem, person = lane.session.lives, f"no new token: {trouble[1]}", trouble[1].person
+            failures.append((trouble[0], f"TOKEN: {trouble[1]}"))
+        failed = max(failures, default=None)
         return SessionState(
-            ok=False if problem else state.ok,
-            problem=problem or state.problem,
+            ok=ok,
+            problem=problem,
             token_age=lane.session.age,
             token_life=lane.session.life,
-            person=state.person,
+            person=person,
             warnings=self._warnings(lane),
             certificate_days=None if identity is None else identity.days_left(now),
             ends_unused=lane.session.ends_unused,

@@ -80,7 +80,10 @@ class Desk:
         listeners = [asdict(state) for state in self._listeners()]
         takes = journal == "ok" and self._reachable() and any(one["session"] == "ok" for one in terminals)
         unwell = {
-            "terminals": sum(one["session"] != "ok" or not one["channel"]["up"] for one in terminals),
+            "terminals": sum(
+                one["session"] != "ok" or one["problem"] is not None or not one["channel"]["up"]
+                for one in terminals
+            ),
             "listeners": sum(not one["up"] and one["kind"] != "dial" for one in listeners),
         }
         return {

@@ -122,17 +122,26 @@ async def test_a_token_is_used_until_four_fifths_of_its_life_have_passed(
 
 
 async def test_f34_a_renewal_that_fails_leaves_the_old_token_until_its_end(
-    session: DeviceSession, platform: ScriptedPlatform, time: Time
+    session: DeviceSession, platform: ScriptedPlatform, time: Time, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await session.bearer()
+    assert session.trouble is None
     platform.says(TOKEN, http(503))
     time.mono += 299
     assert await session.bearer() == "token-1"
     await settled()
+    assert session.trouble is not None
+    assert "answered 503" in str(session.trouble[1])
+    assert session.lives
     assert await session.bearer() == "token-1"
     await settled()
+    assert capsys.readouterr().out.count("token not renewed") == 1
     time.mono += 1
+    assert not session.lives
     assert "answered 503" in await problem(session)
+    platform.says(TOKEN, token("recovered"))
+    assert await session.bearer() == "recovered"
+    assert session.trouble is None
 
 
 async def test_f36_however_many_wait_one_renewal_runs(

@@ -70,6 +70,25 @@ async def test_i9_health_is_ok_only_while_every_terminal_can_pay(tmp_path: Path)
         assert desk.status()["health"] == "ok"
 
 
+async def test_i9_a_token_that_cannot_be_renewed_is_told_before_it_ends(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        till = await it.logged_in()
+        desk = desk_of(it)
+        assert (await till.pay("11", "12.50")).result == "Success"
+        await it.advance(250)
+        it.sandbox.inject("token-down", times=99)
+        assert (await till.pay("12", "12.50")).result == "Success"
+        (terminal,) = desk.status()["terminals"]
+        assert (desk.status()["health"], terminal["session"]) == ("degraded", "ok")
+        assert terminal["problem"] == "no new token: the token endpoint answered 503 UNAVAILABLE"
+        assert terminal["last_error"] == "TOKEN: the token endpoint answered 503 UNAVAILABLE"
+        await it.advance(60)
+        assert desk.status()["health"] == "down", "nobody has asked, and it is over all the same"
+        it.sandbox.inject("token-down", times=0)
+        await it.usable(till)
+        assert desk.status()["health"] == "ok"
+
+
 async def test_i9_a_listener_that_is_down_degrades_but_not_a_till_that_is_switched_off(
     tmp_path: Path,
 ) -> None:
