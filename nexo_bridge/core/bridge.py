@@ -1,8 +1,8 @@
 """The core's one door: an event in, the commands to carry out, in order. No I/O, no clock, no randomness.
 
 A money request walks: ``_arrived`` → a ``Claim`` that reserves its key, sale and terminal → the journal is asked →
-``_found`` judges it (``sameness``) → its category plans → a ``Course`` takes it to its end. Everything else is served
-by ``Counter`` (sessions, questions, wishes), which sees the same books.
+``_found`` judges it (``sameness``) → its category plans → a ``Course`` takes it to its end. What begins nothing is said
+by ``Verdicts``. Everything else is served by ``Counter`` (sessions, questions, wishes), which sees the same books.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from nexo_bridge.categories.plan import AnswerNow, Facts, NotStarted, Session, S
 from nexo_bridge.core import decisions as did
 from nexo_bridge.core import keys, sameness
 from nexo_bridge.core.books import Books
+from nexo_bridge.core.claims import accepted, received, refs
 from nexo_bridge.core.counter import Counter
 from nexo_bridge.core.course import Course
 from nexo_bridge.core.exchange import Exchange, State, advance, fold
@@ -26,12 +27,10 @@ from nexo_bridge.core.resolution import resolve
 from nexo_bridge.core.sameness import Claim
 from nexo_bridge.core.sessions import session_in
 from nexo_bridge.core.signals import (
-    Accept,
     AlarmRang,
     Arrived,
     Command,
     Event,
-    Forget,
     Found,
     Journal,
     JournalBroke,
@@ -41,7 +40,6 @@ from nexo_bridge.core.signals import (
     PosGone,
     Raise,
     Reconfigured,
-    Reply,
     ResolveAsked,
     Started,
     Stopping,
@@ -50,7 +48,8 @@ from nexo_bridge.core.signals import (
     deliveries,
 )
 from nexo_bridge.core.source import Source
-from nexo_bridge.errors import NotLoggedIn, Refusal, RepeatMismatch, UnknownTerminal
+from nexo_bridge.core.verdicts import Verdicts
+from nexo_bridge.errors import NotLoggedIn, Refusal, UnknownTerminal
 from nexo_bridge.nexo.elements import Version
 from nexo_bridge.policy import Policy
 
@@ -72,6 +71,7 @@ class Bridge:
         self._books = Books()
         self._counter = Counter(policy, replies, self._books)
         self._news = News(self._books)
+        self._verdicts = Verdicts(policy, replies)
 
     def handle(self, stamp: Stamp, event: Event) -> list[Command]:
         """Everything that follows from ``event``."""
@@ -167,6 +167,7 @@ class Bridge:
         """From here on under another policy; an exchange keeps its deadlines' alarms, and what was asked."""
         self._policy = policy
         self._counter.policy = policy
+        self._verdicts.policy = policy
         for course in self._books.courses.values():
             course.policy = policy
 
@@ -195,7 +196,7 @@ class Bridge:
             yield from self._meets(stamp, claim, twin, event)
         elif not event.present:
             # Its connection is gone: a money request nobody waits for is not started (R3).
-            yield from _accepted(claim, "")
+            yield from accepted(claim, "")
         else:
             self._books.claims[claim.id] = claim
             yield Lookup(claim.id, sameness.queries(claim, stamp.wall - self._policy.keys_kept))
@@ -210,16 +211,16 @@ class Bridge:
                 return
             if event.present:
                 yield from twin.join(stamp, event.source, journal=not self._books.broken)
-            yield from _accepted(claim, twin.exchange.id)
+            yield from accepted(claim, twin.exchange.id)
         elif self._books.broken:
-            yield from self._turn_away(stamp, claim, of_refusal(sameness.mismatch(claim)))
+            yield from self._verdicts.turn_away(stamp, claim, of_refusal(sameness.mismatch(claim)))
         else:
-            yield from self._refuse(stamp, claim, sameness.mismatch(claim))
+            yield from self._verdicts.refuse(stamp, claim, sameness.mismatch(claim))
 
     def _found(self, stamp: Stamp, event: Found) -> Iterator[Command]:
         claim = self._books.claims.pop(event.exchange)
         if event.results is None:
-            yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"])
+            yield from self._verdicts.turn_away(stamp, claim, FAILURES["JOURNAL"])
             return
         session = self._books.sessions.get(claim.sale_id, claim.poi_id)
         same, by_key, *rest = (_folded(histories) for histories in event.results)
@@ -227,24 +228,28 @@ class Bridge:
         try:
             repeated = sameness.repeat_of(claim, same, by_key, session.id if session else "")
             if repeated is not None:
-                yield from self._repeat(stamp, claim, repeated)  # also while nothing new can be written (I6)
+                yield from self._verdicts.repeat(
+                    stamp, claim, repeated
+                )  # also while nothing new can be written (I6)
             elif self._books.broken or not claim.room:
-                yield from self._turn_away(stamp, claim, FAILURES["JOURNAL"], again=self._books.broken)
+                yield from self._verdicts.turn_away(
+                    stamp, claim, FAILURES["JOURNAL"], again=self._books.broken
+                )
             elif claim.refused is not None:
                 failure = Failure(
                     claim.refused.condition, claim.refused.code, claim.refused.retry, claim.refused.text
                 )
-                yield from self._refuse_as(stamp, claim, failure, session, at=claim.refused.at)
+                yield from self._verdicts.refuse_as(stamp, claim, failure, session, at=claim.refused.at)
             elif claim.sources:
                 self._admit(claim, session, by_sale)
                 yield from self._start(stamp, claim, session)
             else:
-                yield from _accepted(claim, "")
+                yield from accepted(claim, "")
         except Refusal as refusal:
             if self._books.broken:
-                yield from self._turn_away(stamp, claim, of_refusal(refusal))
+                yield from self._verdicts.turn_away(stamp, claim, of_refusal(refusal))
             else:
-                yield from self._refuse(stamp, claim, refusal, session)
+                yield from self._verdicts.refuse(stamp, claim, refusal, session)
 
     def _admit(self, claim: Claim, session: Session | None, by_sale: list[Exchange]) -> None:
         """Refuse what must not begin: unknown terminal, no session, a sale that is paid or running, a busy terminal."""
@@ -268,7 +273,7 @@ class Bridge:
     def _start(self, stamp: Stamp, claim: Claim, session: Session | None) -> Iterator[Command]:
         category = BY_NAME.get(claim.message.header.message_category)
         if category is None:
-            yield from self._refuse_as(stamp, claim, FAILURES["UNAVAILABLE"], session)
+            yield from self._verdicts.refuse_as(stamp, claim, FAILURES["UNAVAILABLE"], session)
             return
         terminal = self._policy.terminals[claim.poi_id]
         key = self._key(claim, session, terminal.serial)
@@ -284,11 +289,11 @@ class Bridge:
         plan = category.plan(claim.message, claim.message.body, facts)
         match plan:
             case Steps(asks=(ask,)):
-                received = _received(claim, session)
-                exchange = advance(None, received, id=claim.id, wall=claim.received_at)
+                taken = received(claim, session)
+                exchange = advance(None, taken, id=claim.id, wall=claim.received_at)
                 course = Course(exchange, self._policy, self._replies, session, claim.sources)
-                yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
-                yield from _accepted(claim, claim.id)
+                yield Journal(did.entry(taken, stamp, claim.id, refs(claim, taken)))
+                yield from accepted(claim, claim.id)
                 self._books.courses[claim.id] = course
                 if claim.aborted is not None:
                     yield from course.wish(stamp, "pos", claim.aborted)
@@ -298,7 +303,7 @@ class Bridge:
                 self._books.tidy(course)
             case AnswerNow(body=body, status=status):
                 settled = self._replies.answer(claim.message, claim.version, body, status)
-                yield from self._close(stamp, claim, session, settled)
+                yield from self._verdicts.close(stamp, claim, session, settled)
             case _:
                 raise AssertionError(f"{category.name} planned {type(plan).__name__}, which moves no money")
 
@@ -316,84 +321,6 @@ class Bridge:
             role="sale",
             n=0,
         )
-
-    # -- answers without a course --------------------------------------------------------------------------------
-
-    def _repeat(self, stamp: Stamp, claim: Claim, exchange: Exchange) -> Iterator[Command]:
-        """The stored answer, byte for byte; the platform is not called."""
-        settled = exchange.settled
-        if settled is None:
-            # Open on disk and not in hand: another reading of the journal is on its way.
-            yield from self._turn_away(stamp, claim, FAILURES["INTERNAL"])
-        elif claim.sources:
-            yield Reply(
-                claim.sources[-1], settled.answer.encode(), exchange.id, accepts=tuple(claim.deliveries)
-            )
-        else:
-            yield from _accepted(claim, "")
-
-    def _refuse(
-        self, stamp: Stamp, claim: Claim, refusal: Refusal, session: Session | None = None
-    ) -> Iterator[Command]:
-        mismatch = isinstance(refusal, RepeatMismatch)
-        yield from self._refuse_as(
-            stamp, claim, of_refusal(refusal), session, at=refusal.at, mismatch=mismatch
-        )
-
-    def _refuse_as(
-        self,
-        stamp: Stamp,
-        claim: Claim,
-        failure: Failure,
-        session: Session | None,
-        *,
-        at: str = "",
-        mismatch: bool = False,
-    ) -> Iterator[Command]:
-        """A refusal is its key's settled answer: a late duplicate never starts what was told to have failed (R3)."""
-        settled = self._replies.refuse(
-            claim.message, claim.version, failure, self._facts(stamp, claim), at=at
-        )
-        yield from self._close(stamp, claim, session, settled, mismatch=mismatch)
-
-    def _close(
-        self,
-        stamp: Stamp,
-        claim: Claim,
-        session: Session | None,
-        settled: did.Settled,
-        *,
-        mismatch: bool = False,
-    ) -> Iterator[Command]:
-        received = _received(claim, session, refused=True, mismatch=mismatch)
-        yield Journal(did.entry(received, stamp, claim.id, _refs(claim, received)))
-        yield Journal(did.entry(settled, stamp, claim.id))
-        if claim.sources:
-            yield Reply(claim.sources[-1], settled.answer.encode(), claim.id, accepts=tuple(claim.deliveries))
-        else:
-            yield from _accepted(claim, claim.id)
-        yield Forget(claim.id)
-
-    def _turn_away(
-        self, stamp: Stamp, claim: Claim, failure: Failure, *, again: bool = True
-    ) -> Iterator[Command]:
-        """Refused while nothing can be written down: said to whoever waits, and not remembered.
-
-        What its transport will bring ``again`` is not answered: it is judged when it comes, and what the POS was told
-        before would then not be so (R13).
-        """
-        if again and claim.deliveries:
-            return
-        if claim.sources:
-            settled = self._replies.refuse(claim.message, claim.version, failure, self._facts(stamp, claim))
-            accepts = tuple(claim.deliveries)
-            yield Reply(claim.sources[-1], settled.answer.encode(), accepts=accepts)
-        else:
-            yield from _accepted(claim, "")
-
-    def _facts(self, stamp: Stamp, claim: Claim) -> Facts:
-        reference = self._policy.reference(claim.id)
-        return Facts(now=stamp.wall, reference=reference, policy=self._policy, version=claim.version)
 
     # -- the process and its disk --------------------------------------------------------------------------------
 
@@ -438,52 +365,6 @@ class Bridge:
         else:
             yield from course.resume(stamp)
         self._books.tidy(course)
-
-
-def _accepted(claim: Claim, exchange: str) -> Iterator[Command]:
-    """Acknowledge what brought ``claim``, behind what was written of ``exchange``."""
-    for one in claim.deliveries:
-        yield Accept(one.source, one.ack, exchange)
-
-
-def _received(
-    claim: Claim, session: Session | None, *, refused: bool = False, mismatch: bool = False
-) -> did.Received:
-    transaction = getattr(claim.message.body, "payment_transaction", None)
-    amounts = transaction.amounts_req if transaction is not None else None
-    return did.Received(
-        request=claim.message.dump(),
-        version=claim.version,
-        digest=claim.digest,
-        session=session.id if session else "",
-        category=claim.message.header.message_category,
-        sale_id=claim.sale_id,
-        poi_id=claim.poi_id,
-        service_id=claim.service_id,
-        amount=str(amounts.requested_amount)
-        if amounts is not None and amounts.requested_amount is not None
-        else None,
-        currency=amounts.currency if amounts is not None else None,
-        refused=refused,
-        mismatch=mismatch,
-        source=None
-        if refused
-        else next((source for source in reversed(claim.sources) if source.lasts), None),
-        tolerated=claim.tolerated,
-    )
-
-
-def _refs(claim: Claim, received: did.Received) -> did.Refs:
-    """Names under which the exchange is found again. A mismatch has its own body's only: its key is another's."""
-    refs = [("key", did.request_of(claim.key, claim.digest))]
-    if not received.mismatch:
-        refs.append(("key", claim.key))
-        refs.append(("service", did.service_of(claim.sale_id, claim.poi_id, claim.service_id)))
-    if not received.refused:
-        refs.append(("pair", did.pair_of(claim.sale_id, claim.poi_id)))
-        if claim.sale is not None:
-            refs.append(("sale", claim.sale))
-    return tuple(refs)
 
 
 def _folded(histories: tuple[History, ...]) -> list[Exchange]:
