@@ -258,7 +258,8 @@ def _certificates(files: Files, content: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except ValueError:
         raise ConfigurationError(
-            f"{files.setting}.certificate: {files.certificate} is not a PEM certificate; give client.pem"
+            f"{files.setting}.certificate: {files.certificate} is not a PEM certificate; give a file that "
+            "begins with -----BEGIN CERTIFICATE-----"
         ) from None
 
 
@@ -280,7 +281,11 @@ def _key(files: Files, password: bytes | None) -> PrivateKeyTypes:
     try:
         return serialization.load_pem_private_key(content, password if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        fix = "correct the password in key_password" if encrypted else "give client.key"
+        fix = (
+            "correct the password in key_password"
+            if encrypted
+            else "give a file that begins with -----BEGIN PRIVATE KEY-----"
+        )
         raise ConfigurationError(f"{files.setting}.key: {files.key} is not a usable PEM key; {fix}") from None
 
 
@@ -290,7 +295,8 @@ def _pkcs12(
     setting = f"{files.setting}.certificate"
     if not content.startswith(b"\x30"):  # an ASN.1 sequence
         raise ConfigurationError(
-            f"{setting}: {files.certificate} is not a PEM certificate nor PKCS#12; give client.pem or client.p12"
+            f"{setting}: {files.certificate} is not a PEM certificate (-----BEGIN CERTIFICATE-----) nor PKCS#12; "
+            "give one of them"
         )
     _refuse_open(setting, files.certificate, files.certificate.stat().st_mode)
     try:

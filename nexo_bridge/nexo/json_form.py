@@ -204,7 +204,7 @@ class _Maker:
         version: protocol version.
         strangers: an unknown member of an element becomes an attribute, or an empty element if it is an object or an
             array, and is not told, so that whoever looks at the XML may decide. Not one that differs from a known name
-            in capitals alone: what it holds would be lost.
+            in capitals alone: what it holds would be lost. A body in the wrong envelope is no stranger: it stays there.
     """
 
     def __init__(self, version: Version, *, strangers: bool = False) -> None:
@@ -229,7 +229,7 @@ class _Maker:
     def _envelope(self, name: str, members: Mapping[str, Any], path: str) -> etree._Element:
         root = etree.Element(name)
         self.places[root] = _Placed(path, path)
-        bodies = REQUESTS if ROOTS[name] == "request" else RESPONSES
+        bodies = BODIES if self._strangers else REQUESTS if ROOTS[name] == "request" else RESPONSES
         parts = {part: cls for part, cls in _PARTS.items() if part in bodies or part not in BODIES}
         self._unknown(members, parts, name, path)
         for part, cls in parts.items():

@@ -7,7 +7,8 @@ from lxml import etree
 
 from nexo_bridge.errors import SchemaViolations
 from nexo_bridge.nexo import codec, slips
-from nexo_bridge.nexo.tolerance import TOLERANT, Tolerance
+from nexo_bridge.nexo.json_form import in_form
+from nexo_bridge.nexo.tolerance import TOLERANT, Tolerance, put_right
 from tests.nexo import corpus
 from tests.nexo.tolerating import GRAMMARS, WORDS, decoded, payment, reference, relaxed, text
 
@@ -71,6 +72,14 @@ def test_where_amounts_can_stand() -> None:
 def test_an_answer_with_the_wrong_root() -> None:
     right = corpus.sample("input-response")
     document, counts = relaxed(right.replace(b"SaleToPOIResponse", b"SaleToPOIRequest"))
+    assert counts == {"answer-root": 1}
+    assert decoded(document) == decoded(codec.parse(right))
+
+
+def test_an_answer_in_json_with_the_wrong_root() -> None:
+    right = corpus.sample("input-response")
+    data = in_form(right, "json").replace(b'"SaleToPOIResponse"', b'"SaleToPOIRequest"')
+    document, counts = put_right(codec.parse(data, "json"), TOLERANT, GRAMMARS["3.1"], WORDS)
     assert counts == {"answer-root": 1}
     assert decoded(document) == decoded(codec.parse(right))
 
