@@ -95,9 +95,9 @@ class Counter:
         """A request of a category that moves no money, or an answer of the POS to a display of ours."""
         owed = deliveries(stamp.number, event)
         commands = list(self._taken(stamp, event))
-        question = self._questions.get(f"Q{stamp.number}")
+        question = self._questions.get(f"Q{stamp.number}") or (None if commands else self._same(event))
         if owed and question is not None and not question.calls:
-            question.accepts, owed = owed, ()  # the journal was asked: its answer is a moment away
+            question.accepts, owed = question.accepts + owed, ()  # the journal's answer is a moment away
         yield from _acknowledging(commands, owed)
 
     def _taken(self, stamp: Stamp, event: Arrived) -> Iterator[Command]:
@@ -277,12 +277,18 @@ class Counter:
 
     def _ask(self, event: Arrived, category: Category[Any, Any]) -> _Question | None:
         """A question of its own, or None when the same one is already under way: it joins (R3)."""
-        key = did.key_of(event.message.header)
-        for question in self._questions.values():
-            if question.key == key and question.message.body == event.message.body:
-                question.source = event.source
-                return None
-        return _Question(event.message, event.version, event.source, key, category)
+        question = self._same(event)
+        if question is None:
+            key = did.key_of(event.message.header)
+            return _Question(event.message, event.version, event.source, key, category)
+        question.source = event.source
+        return None
+
+    def _same(self, event: Arrived) -> _Question | None:
+        """The question under way that is this one, too."""
+        key, body = did.key_of(event.message.header), event.message.body
+        same = (one for one in self._questions.values() if one.key == key and one.message.body == body)
+        return next(same, None)
 
     def _inquire(
         self,

@@ -1,11 +1,13 @@
 """One bridge between hostile POS, a hostile network and a process that dies at any command; and what must hold.
 
 Commands wait in lanes as in the runner, each with the journal entry it must not overtake; a disk that keeps a prefix
-of what was appended. A crash keeps what was on disk at that moment and nothing else.
+of what was appended. A crash keeps what was on disk at that moment and nothing else. A POS has a connection, which is
+another one after a crash; or it publishes through a broker, which brings again whatever was not acknowledged.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +18,7 @@ from nexo_bridge.core.exchange import fold
 from nexo_bridge.core.journal import Entry, Json, Stamp
 from nexo_bridge.core.replies import Replies
 from nexo_bridge.core.signals import (
+    Accept,
     AlarmRang,
     Arrived,
     CallPlatform,
@@ -41,6 +44,13 @@ from tests.core.memory_journal import MemoryJournal
 from tests.core.words import POLICY
 from tests.nexo.corpus import schemas, seal
 
+_PLACE = Source("mqtt", "nexo/S/P/to-sale", address="nexo/S/P/to-sale")
+_ANSWERED = re.compile(
+    rb'(?=[^>]*MessageCategory="(\w+)")(?=[^>]*ServiceID="(\w+)")(?=[^>]*POIID="(\w+)")[^>]*'
+)
+_Ids = tuple[str, str, str]
+"""MessageCategory, ServiceID and POIID."""
+
 SERIALS = {poi: terminal.serial for poi, terminal in POLICY.terminals.items()}
 
 
@@ -53,9 +63,17 @@ class Life:
 
 
 class Simulation:
-    """The world. Its methods are what may happen; ``check`` is what must hold after each."""
+    """The world. Its methods are what may happen; ``check`` is what must hold after each.
 
-    def __init__(self) -> None:
+    Args:
+        at_broker: the POS publishes, and where its answers go lasts (rules R11 and R13).
+    """
+
+    def __init__(self, *, at_broker: bool = False) -> None:
+        self.at_broker = at_broker
+        self.published: list[_Ids] = []
+        self.unacknowledged: dict[int, Arrived] = {}
+        self.told: set[_Ids] = set()
         self.ledger = Ledger(SERIALS)
         self.disk = MemoryJournal()
         self.appended: list[Entry] = []  # of this life, not known to be on disk
@@ -73,8 +91,8 @@ class Simulation:
         self.last: dict[str, int] = {}  # lane -> number of its newest entry
         self.alarms: dict[tuple[str, str], float] = {}
         self.lookups: list[Lookup] = []
-        self.unwritten: list[Written] = []
-        self.source = Source("tcp", f"c{self.connections}")
+        self.unwritten: list[tuple[str, bytes]] = []
+        self.source = _PLACE if self.at_broker else Source("tcp", f"c{self.connections}")
         self.appended = []
         self.mono = 100.0 * len(self.lives)
         self.lives.append(Life())
@@ -119,13 +137,23 @@ class Simulation:
                 self.alarms[exchange, alarm] = wall
             case Forget(exchange=exchange):
                 self.alarms = {known: at for known, at in self.alarms.items() if known[0] != exchange}
-            case Reply(exchange=exchange, data=data, settles=settles) if exchange:
-                self._answered(exchange, data)
+            case Reply(exchange=exchange, data=data, settles=settles, accepts=accepts):
+                if exchange:
+                    self._answered(exchange, data)
                 if settles and command.source == self.source:
-                    self.unwritten.append(Written(exchange=exchange))
+                    self.unwritten.append((exchange, data))
+                else:
+                    self.told |= _ids(data)
+                for delivery in accepts:
+                    self._acknowledged(delivery.ack)
+            case Accept(ack=ack):
+                self._acknowledged(ack)
             case _:
                 pass
         return True
+
+    def _acknowledged(self, ack: int) -> None:
+        self.unacknowledged.pop(ack, None)
 
     def carry_out_all(self) -> None:
         while self.carry_out(0):
@@ -152,6 +180,7 @@ class Simulation:
         self.connections += 1
         self._begin()
         self.feed(Started(open=self.disk.open_exchanges()))
+        self.bring_again()
 
     def break_journal(self) -> None:
         """What was not on disk is lost, the journal is read again, and calls about money are ended as by a crash."""
@@ -168,9 +197,25 @@ class Simulation:
     # -- the POS -------------------------------------------------------------------------------------------------
 
     def arrive(self, request: Arrived) -> None:
-        self.feed(request.model_copy(update={"source": self.source}))
+        update: dict[str, object] = {"source": self.source}
+        if self.at_broker:
+            header = request.message.header
+            self.published.append((header.message_category, header.service_id or "", header.poi_id))
+            update["ack"] = len(self.published)
+        arrived = request.model_copy(update=update)
+        if arrived.ack is not None:
+            self.unacknowledged[arrived.ack] = arrived
+        self.feed(arrived)
+
+    def bring_again(self) -> None:
+        """A broker does so when a session is resumed: in order, whatever it has no acknowledgement for."""
+        for arrived in tuple(self.unacknowledged.values()):
+            self.feed(arrived)
 
     def reconnect(self) -> None:
+        if self.at_broker:
+            self.bring_again()
+            return
         old = self.source
         self.connections += 1
         self.source = Source("tcp", f"c{self.connections}")
@@ -178,7 +223,9 @@ class Simulation:
 
     def write(self) -> None:
         if self.unwritten:
-            self.feed(self.unwritten.pop(0))
+            exchange, data = self.unwritten.pop(0)
+            self.told |= _ids(data)
+            self.feed(Written(exchange=exchange))
 
     def find(self, pick: int) -> None:
         """A look-up comes back. It saw everything appended before it, and waited until that was on disk."""
@@ -301,6 +348,7 @@ class Simulation:
     def finish(self) -> None:
         """Everybody behaves from here on: everything ends, and what was approved is in the journal (I5)."""
         self.carry_out_all()
+        self.bring_again()
         for _ in range(400):
             self.carry_out_all()
             for flight in self.ledger.under_way(self.now):
@@ -325,6 +373,9 @@ class Simulation:
             if entry.name == "Asking" and fold(history).settled is not None
         }
         assert {row.key for row in self.ledger.rows} <= settled, "an approval the journal does not know (I5)"
+        assert not self.unacknowledged, "the broker would bring it again for ever (R13)"
+        unanswered = {ids for ids in self.published if ids[0] != "Abort"} - self.told
+        assert not unanswered, f"acknowledged, and never answered (R11, R13): {unanswered}"
         self.check()
 
     def replay(self, prefix: float) -> None:
@@ -344,3 +395,12 @@ class Simulation:
                     event = projection.read(projection.entry(stamp, event))
                 decided += [one.entry.body for one in bridge.handle(stamp, event) if isinstance(one, Journal)]
             assert decided == life.decided
+
+
+def _ids(message: bytes) -> set[_Ids]:
+    """Those in the header of an answer; none of an event."""
+    found = _ANSWERED.match(message, message.index(b"<MessageHeader"))
+    if found is None:
+        return set()
+    category, service, poi = (word.decode() for word in found.groups())
+    return {(category, service, poi)}

@@ -165,10 +165,11 @@ def test_r13_a_diagnosis_takes_its_time_and_is_acknowledged_at_once() -> None:
     open_for() >> diagnosis(ack=4) << "call terminal_status" << "wake inquiry +10" << "accept"
 
 
-def test_r13_a_question_asked_twice_is_acknowledged_both_times() -> None:
+def test_r13_a_question_asked_twice_is_acknowledged_both_times_with_its_answer() -> None:
     play = open_for() >> status(of="9", ack=4) << "look up"
-    play >> status(of="9", ack=5) << "accept"
-    play >> found << "reply Failure/NotFound, then accept"
+    assert (play >> status(of="9", ack=5)).silent
+    play >> found << "reply Failure/NotFound, then accept, then accept"
+    assert [one.ack for one in play.replies[-1].accepts] == [4, 5]
 
 
 def test_r13_an_abort_is_acknowledged_behind_the_wish() -> None:

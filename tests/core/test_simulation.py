@@ -1,4 +1,4 @@
-"""I1, I2, I3, I5, I6 and R3 under everything at once; ``--hypothesis-profile=thorough`` tries long.
+"""I1, I2, I3, I5, I6, R3, R11 and R13 under everything at once; ``--hypothesis-profile=thorough`` tries long.
 
 A story is a list of moves. Ordinary moves are frequent and everything hostile is rare, so that most stories get deep
 before something goes wrong; a falsified one is shrunk to the moves that matter.
@@ -163,18 +163,19 @@ OPENINGS: tuple[Callable[[Simulation], None], ...] = (
 )
 """Where a story begins: places that chance finds too seldom."""
 STORIES = st.binary(min_size=160, max_size=240)
-"""The opening, then two bytes for each move: which, and about what."""
+"""The opening and by which way the POS speaks, then two bytes for each move: which, and about what."""
 THOROUGH = settings.get_current_profile_name() == "thorough"
 BRIEF = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def play(story: bytes) -> Simulation:
     """A world in which the story happened, checked after each move, and then came to its end."""
-    world = Simulation()
+    opening, at_broker = story[0] % len(OPENINGS), story[0] // len(OPENINGS) % 2 == 1
+    world = Simulation(at_broker=at_broker)
     for poi in ("POI1", "POI2", "QR"):
         world.arrive(login(poi=poi))
     world.carry_out_all()
-    OPENINGS[story[0] % len(OPENINGS)](world)
+    OPENINGS[opening](world)
     for move, pick in zip(story[1::2], story[2::2], strict=False):
         WEIGHTED[move % len(WEIGHTED)](world, pick % 8)
         world.check()
