@@ -40,9 +40,7 @@ _log = structlog.get_logger(__name__)
 _READ: Final = 16384  # the scan for the end of a bare message takes 20 ms for the worst of these
 _QUOTE_PATIENCE: Final = 0.25  # the rest of the first KiB of what is refused anyway
 _FAULT_PATIENCE: Final = 2.0  # the intake's answer to a fault that ends the connection
-_UNSENT: Final = (
-    16384  # bytes our kernel takes for a peer whose own kernel takes no more; its habit is megabytes
-)
+_UNSENT: Final = 16384  # bytes our kernel takes for a peer whose own takes no more; its habit is megabytes
 _AHEAD: Final = 4  # answers that a peer waits for at one time and is read on freely
 _SLOWLY: Final = 0.05  # seconds for each message beyond, unless an answer goes out
 _DEAF: Final = 1.0  # seconds for each message of a peer that does not read, unless it does

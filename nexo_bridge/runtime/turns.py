@@ -54,9 +54,7 @@ class Turns:
 
     async def _come(self, source: Source) -> None:
         number = next(self._numbers)
-        last = self._last.setdefault(
-            source, number
-        )  # a new one goes behind all: there may be a storm of them
+        last = self._last.setdefault(source, number)  # a new one goes behind all: they may come in a storm
         if self._free:
             self._free -= 1
             return
