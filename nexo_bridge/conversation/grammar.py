@@ -40,7 +40,7 @@ REQUESTS: Mapping[str, frozenset[str]] = MappingProxyType(
 FLAGS = frozenset({"training", "qr", "split", "host"})
 """Words of ``REQUESTS`` that stand alone; the others are ``word=value``."""
 
-ANSWERS = frozenset({"same answer", "nothing", "closed", "Event", "Display"})
+ANSWERS = frozenset({"same answer", "nothing", "closed", "Event", "Display", "perhaps"})
 """What a POS can hear beside a response, which is named by its category."""
 
 MOVES = frozenset({"comes", "drops", "returns", "half-closes"})
@@ -110,12 +110,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Hear:
-    """The next message to a POS. ``told`` None stands for ``same answer``; ``inner`` is the message repeated in it."""
+    """The next message to a POS. ``told`` None stands for ``same answer``; ``inner`` is the message repeated in it.
+
+    Attributes:
+        perhaps: it may as well not come: whether it does is a matter of a moment that no script can choose.
+    """
 
     pos: str
     told: Told | None = None
     inner: Told | None = None
     same_inner: bool = False
+    perhaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +356,8 @@ def _hear(pos: str, words: list[str]) -> Hear | Silence:
         return Silence(pos, closed=words == ["closed"])
     if words == ["same", "answer"]:
         return Hear(pos)
+    if words[:1] == ["perhaps"]:
+        return Hear(pos, _told(words[1:]), perhaps=True)
     if "of" not in words:
         return Hear(pos, _told(words))
     cut = words.index("of")

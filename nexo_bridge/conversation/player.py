@@ -209,6 +209,11 @@ class Player:
         raise StageError("there is nothing to repeat")
 
     async def _hear(self, wanted: Hear) -> None:
+        if wanted.perhaps and wanted.told is not None:
+            await self.stage.settle()
+            till = self.stage.tills.get(wanted.pos)
+            if till is None or not till.inbox or differences(till.inbox[0], wanted.told):
+                return
         heard = await self.next_heard(wanted.pos)
         before = [one for one in self.heard[:-1] if _answers_same(one, heard)]
         if wanted.told is None:

@@ -40,6 +40,7 @@ def only(text: str) -> Statement:
         ("POS> raw some.xml", Say("POS", "raw", {"file": "some.xml"})),
         ("POS> DisplayResponse DeviceID=9", Say("POS", "DisplayResponse", {"DeviceID": "9"})),
         ("POS< same answer", Hear("POS")),
+        ("POS< perhaps Event Completed", Hear("POS", Told("Event", ("Completed",)), perhaps=True)),
         ("POS< nothing", Silence("POS")),
         ("POS< closed", Silence("POS", closed=True)),
         (

@@ -77,6 +77,13 @@ async def test_what_nobody_asked_for_fails_it_at_its_end(tmp_path: Path) -> None
     assert failed.value.line == 0
 
 
+async def test_what_may_come_is_heard_if_it_has(tmp_path: Path) -> None:
+    again = f"{PAID}POS> repeat\n"
+    await played(f"{PAID}POS< perhaps Payment Success\n", tmp_path / "no")
+    await played(f"{again}POS< perhaps Payment Success\nPOS< nothing", tmp_path / "yes")
+    await played(f"{again}POS< perhaps Event Completed\nPOS< same answer", tmp_path / "another")
+
+
 async def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "some.xml").write_text("<SaleToPOIRequest/>", encoding="utf-8")
     await played("POS> raw some.xml\nPOS< Event Reject", tmp_path)
