@@ -309,11 +309,11 @@ class HostedBridge:
         return self._desk.status()
 
     def _busy(self) -> int:
+        stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
         if not self._alive:
-            return 0
+            return stopping
         work = {*self._app.runner.under_way, *self._platform.renewals}
         under_way = sum(not task.done() for task in work)
-        stopping = sum(task.get_name() == "stop" and not task.done() for task in self._tasks)
         idle = stopping if under_way or self._app.bridge.unresolved > self._app.bridge.parked else 0
         unwritten = int(self._gate.durable < self._gate.appended)
         ending = len(self._counts.ending)

@@ -285,6 +285,8 @@ class Stage:
         live = [till for till in self.tills.values() if till.connected]
         if self.sandbox.webhooks.busy:
             return "an event is on its way"
+        if status is not None and not status.alive and status.busy:
+            return "the bridge ends"
         if bridge is None or status is None or not status.alive:
             ending = self._outstanding() or any(till.has("line") for till in live)
             return "connections end" if ending else ""
