@@ -71,7 +71,8 @@ async def test_it_stops_when_asked(tmp_path: Path) -> None:
         while bridge.status.alive or bridge.status.busy:  # at work until its journal is closed, too
             news.clear()
             await news.wait()
-        assert not list(tmp_path.rglob("journal.sqlite-wal"))
+        left = await asyncio.to_thread(lambda: list(tmp_path.rglob("journal.sqlite-wal")))
+        assert left == []
 
 
 async def test_it_cannot_be_killed_here(tmp_path: Path) -> None:
