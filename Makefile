@@ -19,18 +19,21 @@ demo-mqtt: $(VENV)/ready
 	@$(BIN)/nexo-bridge demo --mqtt
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_conversations.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" --ignore tests/test_conversations.py
 	$(BIN)/python -m pytest -n 2 tests/test_conversations.py # one file, which would keep one core busy
 
 # In full what `make test` covers: every conversation in every scenery, over every transport and in both forms
-# (docs/conversations.md); process, token endpoint and result channel dying at every point of every way a payment can go.
+# (docs/conversations.md); process, token endpoint and result channel dying at every point of every way a payment can go;
+# and what takes long by itself.
 test-all: test test-rest
 
 # What `make test` leaves out of that.
 test-rest: $(VENV)/ready
+	$(BIN)/python -m pytest -n 2 -m long
 	SCENERIES=rest $(BIN)/python -m pytest -n 2 tests/test_conversations.py::test_it_goes_as_written
 	KILLS=rest $(BIN)/python -m pytest -n 2 tests/faults/test_kill.py::test_killed_once \
-		tests/faults/test_broken_ways_in.py::test_broken_once
+		tests/faults/test_broken_ways_in.py::test_broken_once \
+		tests/faults/test_mqtt_kills.py::test_r13_the_bridge_is_killed_and_every_answer_arrives
 
 # Random histories of payments, crashes and faults, many more than `make test` walks.
 simulate: $(VENV)/ready

@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from nexo_bridge.adapters import mqtt
 from nexo_bridge.adapters.mqtt import Link, LinkLost, Will
 from nexo_bridge.adapters.mqtt_access import access_of
 from nexo_bridge.adapters.mqtt_settings import MqttListen
@@ -56,13 +57,18 @@ def certificates(folder: Path) -> dict[str, Path]:
     return made
 
 
-async def test_tls_with_certificates_of_a_private_authority_on_both_ends(tmp_path: Path) -> None:
+async def test_tls_with_certificates_of_a_private_authority_on_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = certificates(tmp_path / "files")
     tls = Tls(files["broker-ca"], files["broker-127.0.0.1"], files["broker-127.0.0.1-key"], demand=True)
     ours = {"certificate": files["broker-bridge.example"], "key": files["broker-bridge.example-key"]}
     theirs = {"certificate": files["other-bridge.example"], "key": files["other-bridge.example-key"]}
     with running(tmp_path / "broker", tls=tls) as broker:
         assert await connects(broker, tls=True, ca=files["broker-ca"], **ours)
+        monkeypatch.setattr(
+            mqtt, "CONNECT_PATIENCE", 1.0
+        )  # a broker that hangs up then is waited for all the same
         assert not await connects(broker, tls=True, ca=files["broker-ca"])
         assert not await connects(broker, tls=True, ca=files["broker-ca"], **theirs)
         assert not await connects(broker, tls=True, ca=files["other-ca"], **ours)

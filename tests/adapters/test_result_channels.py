@@ -284,6 +284,7 @@ async def test_f56_a_restart_goes_on_after_what_the_journal_has(tmp_path: Path) 
         await it.usable(till)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)  # ten thousand events take their time on a busy machine
 async def test_f57_a_backlog_of_ten_thousand(tmp_path: Path) -> None:
     async with channel_stage(tmp_path, "stream", begin=False) as it:

@@ -57,6 +57,7 @@ def left_over(folder: Path) -> list[str]:
     return [*processes, *(path.name for path in folder.iterdir())]
 
 
+@pytest.mark.long
 async def test_the_demo_shows_the_main_job_and_succeeds(work: Path) -> None:
     process = await demo(work)
     out, _ = await process.communicate()
@@ -123,6 +124,7 @@ async def test_stopped_in_the_middle_it_leaves_nothing_behind(work: Path) -> Non
     assert left_over(work) == []
 
 
+@pytest.mark.long
 async def test_at_a_broker_it_succeeds_too_and_the_answer_comes_unasked(work: Path) -> None:
     need_mosquitto()
     process = await demo(work, "--mqtt")

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trustme
 
 from nexo_bridge.conversation.ways import free_port
@@ -57,6 +58,7 @@ port = 0
     return folder / "way-ca.pem"
 
 
+@pytest.mark.long
 async def test_what_was_sent_by_mqtt_is_asked_for_by_every_other_way() -> None:
     need_mosquitto()
     with tempfile.TemporaryDirectory(prefix="ways-") as name:  # short: a Unix socket's path is

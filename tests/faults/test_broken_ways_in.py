@@ -52,7 +52,7 @@ READ = {"read_card.sending", "read_card.answered", "read_qr.sending", "read_qr.a
 
 
 def ways(all_of_them: bool) -> list[str]:
-    return [way for way in WAYS if WAYS[way].scenery == USUAL] if all_of_them else ["card", "qr"]
+    return [way for way in WAYS if WAYS[way].scenery == USUAL] if all_of_them else ["card"]
 
 
 def breaks(all_of_them: bool) -> Iterator[tuple[str, Scenery, str, str, int, str]]:

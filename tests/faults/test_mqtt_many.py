@@ -40,6 +40,7 @@ async def shop(
     return answers
 
 
+@pytest.mark.long
 @pytest.mark.timeout(0 if "PAYMENTS" in os.environ else 240)
 async def test_i1_to_i10_hold_for_twenty_pos_over_one_broker(broker: Broker, tmp_path: Path) -> None:
     chance = random.Random(7)
